@@ -224,7 +224,7 @@ class Tokenizer:
         Raises:
             UsageError: a negative id, such as the -100 that masks labels.
         """
-        ids = token_ids.tolist() if hasattr(token_ids, "tolist") else token_ids
+        ids = _plain_ids(token_ids)
         if isinstance(ids, int):
             ids = [ids]
         if ids and not isinstance(ids[0], int):
@@ -250,7 +250,10 @@ class Tokenizer:
         clean_up_tokenization_spaces: bool | None = None,
     ) -> list[str]:
         """`decode` of every sequence of a batch, always a list."""
-        texts = self.decode(sequences, skip_special_tokens, clean_up_tokenization_spaces)
+        ids = _plain_ids(sequences)
+        if not ids:
+            return []
+        texts = self.decode(ids, skip_special_tokens, clean_up_tokenization_spaces)
         return [texts] if isinstance(texts, str) else texts
 
     def token_strings(self) -> list[str | None]:
@@ -329,6 +332,13 @@ def _is_single(text: Any, words: bool) -> bool:
             "Set is_split_into_words=True for lists of words.",
         )
     return single
+
+
+def _plain_ids(ids: Any) -> Any:
+    """Tensors, arrays and tuples of ids, at any depth, as lists of ints."""
+    if hasattr(ids, "tolist"):
+        return ids.tolist()
+    return [_plain_ids(item) for item in ids] if isinstance(ids, (list, tuple)) else ids
 
 
 def _option(name: str, value: bool | str, *kinds: str) -> str | None:
