@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from trocr.errors import UsageError
+from .errors import UsageError
 
 
 class BatchFeature(dict[str, Any]):

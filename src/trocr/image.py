@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from trocr.errors import ImageError
+from .errors import ImageError
 
 # Pillow refuses more by itself: a higher limit also needs PIL.Image.MAX_IMAGE_PIXELS raised.
 MAX_PIXELS = 178_956_970

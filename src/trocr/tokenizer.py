@@ -10,9 +10,9 @@ from typing import Any
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 
-from trocr.batch import BatchFeature, to_arrays
-from trocr.errors import UsageError
-from trocr.tokenizer_files import (
+from .batch import BatchFeature, to_arrays
+from .errors import UsageError
+from .tokenizer_files import (
     DEFAULT_SPECIAL_TOKENS,
     TokenizerFiles,
     read_tokenizer_files,

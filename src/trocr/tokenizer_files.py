@@ -25,8 +25,8 @@ from tokenizers import (
     processors,
 )
 
-from trocr.errors import CheckpointError, UsageError
-from trocr.sentencepiece_model import PieceType, read_sentencepiece_model
+from .errors import CheckpointError, UsageError
+from .sentencepiece_model import PieceType, read_sentencepiece_model
 
 UNIFIED, CONFIG = "tokenizer.json", "tokenizer_config.json"
 SPECIAL_MAP, ADDED = "special_tokens_map.json", "added_tokens.json"
