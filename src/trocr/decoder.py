@@ -6,62 +6,26 @@ Module names are the published ones, so that its parameters are named as in the 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from .attention import KVCache, LayerCache, MultiHeadAttention, activation, causal_mask, padding_mask
-from .config import TrOCRConfig
+from .attention import (
+    KVCache,
+    LayerCache,
+    MultiHeadAttention,
+    activation,
+    causal_mask,
+    padding_mask,
+)
+from .config import ModelConfig, TrOCRConfig
 from .errors import UsageError
-from .outputs import CausalLMOutput, DecoderOutput
-
-POSITION_OFFSET = 2  # fairseq reserves the first two rows of the learned table
-
-
-class LearnedPositions(nn.Embedding):
-    """Position ``p`` is row ``p + 2``."""
-
-    def __init__(self, num_positions: int, embed_dim: int) -> None:
-        super().__init__(num_positions + POSITION_OFFSET, embed_dim)
-
-    def forward(self, positions: Tensor, tokens: Tensor | None = None) -> Tensor:
-        return super().forward(positions + POSITION_OFFSET)
-
-
-class SinusoidalPositions(nn.Module):
-    """tensor2tensor's sinusoids: sines then cosines; padding tokens get zeros."""
-
-    table: Tensor
-
-    def __init__(self, num_positions: int, embed_dim: int, padding_idx: int) -> None:
-        super().__init__()
-        self.padding_idx = padding_idx
-        self.num_positions = num_positions
-        self.embed_dim = embed_dim
-        self.register_buffer("table", self.build_table(), persistent=False)
-
-    def build_table(self) -> Tensor:
-        """(rows, embed_dim) float32; row ``padding_idx`` is zero and position 0 the row after."""
-        half = self.embed_dim // 2
-        frequencies = torch.exp(torch.arange(half).float() * -(math.log(10000) / (half - 1)))
-        rows = self.num_positions + self.padding_idx + 1
-        angles = torch.arange(rows).float()[:, None] * frequencies
-        table = F.pad(torch.cat((angles.sin(), angles.cos()), 1), (0, self.embed_dim % 2))
-        table[self.padding_idx] = 0
-        return table
-
-    def forward(self, positions: Tensor, tokens: Tensor | None = None) -> Tensor:
-        rows = (positions + self.padding_idx + 1).expand(
-            positions.shape if tokens is None else tokens.shape
-        )
-        if tokens is not None:
-            # Padding does not advance the count of the tokens after it.
-            padding = tokens.eq(self.padding_idx)
-            rows = (rows - padding.cumsum(1)).masked_fill(padding, self.padding_idx)
-        return F.embedding(rows, self.table)
+from .outputs import CausalLMOutput, DecoderOutput, default
+from .positions import LearnedPositions, SinusoidalPositions
+from .pretrained import PretrainedModel
 
 
 class TrOCRDecoderLayer(nn.Module):
@@ -170,45 +134,52 @@ class TrOCRDecoder(nn.Module):
         encoder_mask = None
         if encoder_hidden_states is not None and encoder_attention_mask is not None:
             encoder_mask = padding_mask(encoder_attention_mask, states.dtype)
-        want_attentions = _default(output_attentions, config.output_attentions)
-        all_states: list[Tensor] = []
+        want_attentions = default(output_attentions, config.output_attentions)
+        all_states = [states]
         self_attentions: list[Tensor] = []
         cross_attentions: list[Tensor] = []
         for index, layer in enumerate(self.layers):
-            all_states.append(states)
-            if self._skip_layer():
-                continue
-            arguments: dict[str, Any] = {
-                "masks": {**masks, "head_mask": None if head_mask is None else head_mask[index]},
-                "encoder_mask": encoder_mask,
-                "cross_attn_head_mask": (
-                    None if cross_attn_head_mask is None else cross_attn_head_mask[index]
-                ),
-                "cache": None if past_key_values is None else past_key_values.layers[index],
-                "output_attentions": want_attentions,
-            }
-            if recompute:
-                outputs = checkpoint(
-                    layer, states, encoder_hidden_states, use_reentrant=False, **arguments
+            if not self._skip_layer():
+                states, self_weights, cross_weights = self._run(
+                    layer,
+                    states,
+                    encoder_hidden_states,
+                    masks={**masks, "head_mask": None if head_mask is None else head_mask[index]},
+                    encoder_mask=encoder_mask,
+                    cross_attn_head_mask=(
+                        None if cross_attn_head_mask is None else cross_attn_head_mask[index]
+                    ),
+                    cache=None if past_key_values is None else past_key_values.layers[index],
+                    output_attentions=want_attentions,
                 )
-            else:
-                outputs = layer(states, encoder_hidden_states, **arguments)
-            states, self_weights, cross_weights = outputs
-            self_attentions += [] if self_weights is None else [self_weights]
-            cross_attentions += [] if cross_weights is None else [cross_weights]
-        all_states.append(states)
+                self_attentions += [] if self_weights is None else [self_weights]
+                cross_attentions += [] if cross_weights is None else [cross_weights]
+            all_states.append(states)
         output = DecoderOutput(
             last_hidden_state=states,
             past_key_values=past_key_values,
             hidden_states=(
                 tuple(all_states)
-                if _default(output_hidden_states, config.output_hidden_states)
+                if default(output_hidden_states, config.output_hidden_states)
                 else None
             ),
             attentions=tuple(self_attentions) if want_attentions else None,
             cross_attentions=tuple(cross_attentions) or None,
         )
-        return output if _default(return_dict, config.return_dict) else output.to_tuple()
+        return output if default(return_dict, config.return_dict) else output.to_tuple()
+
+    def _run(
+        self, layer: nn.Module, states: Tensor, encoder_hidden_states: Tensor | None, **options: Any
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """One layer, kept in memory or run again in the backward pass."""
+        output: tuple[Tensor, Tensor | None, Tensor | None]
+        if self.gradient_checkpointing and self.training:
+            output = checkpoint(
+                layer, states, encoder_hidden_states, use_reentrant=False, **options
+            )
+        else:
+            output = layer(states, encoder_hidden_states, **options)
+        return output
 
     def _embed(
         self,
@@ -271,12 +242,14 @@ class TrOCRDecoderWrapper(nn.Module):
         self.decoder = TrOCRDecoder(config)
 
 
-class TrOCRForCausalLM(nn.Module):
+class TrOCRForCausalLM(PretrainedModel):
     """The decoder with its language-model head.
 
     Args:
         config: its ``is_decoder`` is set: a cross-attending decoder is what TrOCR has.
     """
+
+    config_class: ClassVar[type[ModelConfig]] = TrOCRConfig
 
     def __init__(self, config: TrOCRConfig) -> None:
         super().__init__()
@@ -287,23 +260,24 @@ class TrOCRForCausalLM(nn.Module):
         self.apply(self._init_weights)
         self.tie_weights()
 
+    def tied_names(self) -> dict[str, str]:
+        if not self.config.tie_word_embeddings:
+            return {}
+        return {"output_projection.weight": "model.decoder.embed_tokens.weight"}
+
     def tie_weights(self) -> None:
         """Share the output projection with the token embeddings where the config says so."""
         if self.config.tie_word_embeddings:
             self.output_projection.weight = self.model.decoder.embed_tokens.weight
+
+    def untie_weights(self) -> None:
+        self.config.tie_word_embeddings = False
 
     def get_input_embeddings(self) -> nn.Embedding:
         return self.model.decoder.embed_tokens
 
     def get_output_embeddings(self) -> nn.Linear:
         return self.output_projection
-
-    def gradient_checkpointing_enable(self) -> None:
-        """Recompute each layer in the backward pass: less memory, no cache while training."""
-        self.model.decoder.gradient_checkpointing = True
-
-    def gradient_checkpointing_disable(self) -> None:
-        self.model.decoder.gradient_checkpointing = False
 
     def forward(
         self,
@@ -364,7 +338,7 @@ class TrOCRForCausalLM(nn.Module):
             attentions=decoded.attentions,
             cross_attentions=decoded.cross_attentions,
         )
-        return output if _default(return_dict, self.config.return_dict) else output.to_tuple()
+        return output if default(return_dict, self.config.return_dict) else output.to_tuple()
 
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, (nn.Linear, nn.Embedding)):
@@ -374,7 +348,3 @@ class TrOCRForCausalLM(nn.Module):
         if isinstance(module, nn.Embedding) and module.padding_idx is not None:
             with torch.no_grad():
                 module.weight[module.padding_idx].zero_()
-
-
-def _default(value: bool | None, fallback: bool) -> bool:
-    return fallback if value is None else value

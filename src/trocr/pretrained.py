@@ -1,0 +1,198 @@
+"""What every model class shares: reading and writing its folder, and a few facts about it."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from .checkpoint import KeyTable, NamePairs, load_tensors, read_tensors, write_tensors
+from .config import ModelConfig
+from .errors import CheckpointError, UsageError
+from .hub import resolve_folder, upload_folder
+
+Model = TypeVar("Model", bound="PretrainedModel")
+
+# What a constructor raises when the values of a config.json make no sense together.
+_BAD_CONFIG = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+
+
+class PretrainedModel(nn.Module):
+    """A module that is built from a configuration alone and lives in a checkpoint folder.
+
+    Subclasses set ``config_class`` and, where parameters are called otherwise in the published
+    files, ``published_names``. A buffer that is not in the file is rebuilt by its module's
+    ``reset_buffers``.
+    """
+
+    config_class: ClassVar[type[ModelConfig]]
+    published_names: ClassVar[NamePairs] = ()
+
+    config: Any
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return next(p.dtype for p in self.parameters() if p.is_floating_point())
+
+    def num_parameters(self, only_trainable: bool = False) -> int:
+        """Number of scalars, shared ones counted once."""
+        return sum(p.numel() for p in self.parameters() if p.requires_grad or not only_trainable)
+
+    def gradient_checkpointing_enable(self) -> None:
+        """Recompute each layer in the backward pass: less memory, no cache while training."""
+        self._set_gradient_checkpointing(True)
+
+    def gradient_checkpointing_disable(self) -> None:
+        self._set_gradient_checkpointing(False)
+
+    def _set_gradient_checkpointing(self, value: bool) -> None:
+        for module in self.modules():
+            if hasattr(module, "gradient_checkpointing"):
+                setattr(module, "gradient_checkpointing", value)  # noqa: B010
+
+    def tied_names(self) -> dict[str, str]:
+        """Parameters that share another one's tensor: name -> name of the other."""
+        return {}
+
+    def tie_weights(self) -> None:
+        """Make every parameter of ``tied_names`` the other one."""
+
+    def key_table(self) -> KeyTable:
+        """Names here and in the published files."""
+        return KeyTable(self.published_names)
+
+    @classmethod
+    def from_pretrained(
+        cls: type[Model],
+        pretrained_model_name_or_path: str | Path,
+        *,
+        cache_dir: str | Path | None = None,
+        force_download: bool = False,
+        local_files_only: bool = False,
+        token: str | bool | None = None,
+        revision: str | None = None,
+        dtype: torch.dtype | str | None = None,
+        torch_dtype: torch.dtype | str | None = None,
+    ) -> Model:
+        """Load a checkpoint folder, or one of the Hugging Face hub, in evaluation mode.
+
+        Args:
+            pretrained_model_name_or_path: a folder, or a hub id such as
+                ``microsoft/trocr-base-handwritten``.
+            cache_dir, force_download, local_files_only, token, revision: about the hub.
+            dtype: of the weights, ``torch.bfloat16`` or ``"bfloat16"``; ``"auto"`` keeps the
+                file's; default float32. ``torch_dtype`` is its older name.
+
+        Raises:
+            CheckpointError: no such folder, or one whose config.json or weights are missing,
+                corrupt, unsafe, or do not fit each other.
+            UsageError: an unknown dtype.
+        """
+        folder = resolve_folder(
+            pretrained_model_name_or_path,
+            cache_dir=cache_dir,
+            force_download=force_download,
+            local_files_only=local_files_only,
+            token=token,
+            revision=revision,
+        )
+        wanted = _dtype(dtype if dtype is not None else torch_dtype)
+        config = cls.config_class.from_pretrained(folder)
+        try:
+            # Parameters come from the file, so none is allocated or drawn at random before.
+            with torch.device("meta"):
+                model = cls(config)
+        except _BAD_CONFIG as error:
+            raise CheckpointError(
+                f"{folder}/config.json does not describe a model: {error}", "Download it again."
+            ) from None
+        model._load(folder)
+        if wanted is not None:
+            model = model.to(wanted)
+        return model.eval()
+
+    def _load(self, folder: Path) -> None:
+        """Fill a model that was built without memory from its folder."""
+        tied = self.tied_names()
+        equal = load_tensors(self, read_tensors(folder), self.key_table(), tied, folder)
+        if equal:
+            self.tie_weights()
+        else:
+            self.untie_weights()
+        for module in self.modules():
+            if any(buffer.is_meta for buffer in module.buffers(recurse=False)):
+                reset: Any = module
+                reset.reset_buffers()
+
+    def untie_weights(self) -> None:
+        """Let the configuration say that nothing of ``tied_names`` is shared."""
+
+    def save_pretrained(
+        self,
+        save_directory: str | Path,
+        *,
+        max_shard_size: int | str = "5GB",
+        safe_serialization: bool = True,
+        push_to_hub: bool = False,
+        repo_id: str | None = None,
+        token: str | bool | None = None,
+    ) -> None:
+        """Write ``config.json`` and the weights, by their published names, into a folder.
+
+        Args:
+            max_shard_size: bytes, or ``"5GB"``; a file does not grow beyond it.
+            safe_serialization: safetensors; otherwise ``pytorch_model.bin``.
+            push_to_hub: upload the folder too, as ``repo_id`` or under the folder's name.
+
+        Raises:
+            UsageError: the path is a file, or the shard size cannot be read.
+        """
+        folder = Path(save_directory)
+        if folder.is_file():
+            raise UsageError(f"{folder} is a file.", "Name a folder to save the model in.")
+        self.config.architectures = [type(self).__name__]
+        dtype_key = "torch_dtype" if hasattr(self.config, "torch_dtype") else "dtype"
+        setattr(self.config, dtype_key, str(self.dtype).removeprefix("torch."))
+        write_tensors(
+            folder,
+            self._published_tensors(),
+            max_shard_size=max_shard_size,
+            safe_serialization=safe_serialization,
+        )
+        self.config.save_pretrained(folder)
+        self._save_extras(folder)
+        if push_to_hub:
+            upload_folder(folder, repo_id or folder.name, token=token)
+
+    def push_to_hub(self, repo_id: str, *, token: str | bool | None = None, **options: Any) -> None:
+        """Save into a temporary folder and upload that; ``options`` as in ``save_pretrained``."""
+        with tempfile.TemporaryDirectory() as folder:
+            self.save_pretrained(folder, push_to_hub=True, repo_id=repo_id, token=token, **options)
+
+    def _published_tensors(self) -> dict[str, Tensor]:
+        table, shared = self.key_table(), self.tied_names()
+        return {table.to_published(k): t for k, t in self.state_dict().items() if k not in shared}
+
+    def _save_extras(self, folder: Path) -> None:
+        """Write what a folder of this class holds besides configuration and weights."""
+
+
+def _dtype(name: torch.dtype | str | None) -> torch.dtype | None:
+    """The dtype to cast to; ``None`` to leave the file's."""
+    if name is None:
+        return torch.float32
+    if isinstance(name, torch.dtype):
+        return name
+    if name == "auto":
+        return None
+    dtype = getattr(torch, name.removeprefix("torch."), None)
+    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+        raise UsageError(f"Unknown dtype {name!r}.", "Use float32, bfloat16, float16 or auto.")
+    return dtype
