@@ -1,0 +1,101 @@
+"""Labelled lines on disk: a folder or a tar archive with ``labels.tsv`` and pictures."""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import DataError
+
+LABELS = "labels.tsv"
+
+
+@dataclass(frozen=True)
+class LabelledLine:
+    """``file``: its name in the set; ``image``: the encoded picture; ``text``: what it says."""
+
+    file: str
+    image: bytes
+    text: str
+
+
+def read_labelled_lines(path: str | Path) -> Iterator[LabelledLine]:
+    """Every line of a set, in the order of ``labels.tsv``.
+
+    Args:
+        path: a folder, ``.tar`` or ``.tar.gz`` that holds ``labels.tsv`` (a header row, then
+            ``file<TAB>text``, UTF-8, no quoting) and the pictures it names.
+
+    Raises:
+        DataError: no such set, no labels, a malformed row, or a picture that is missing.
+    """
+    path = Path(path)
+    read = _folder_reader(path) if path.is_dir() else _tar_reader(path)
+    for file, text in _rows(read(LABELS).decode("utf-8", errors="replace"), path):
+        yield LabelledLine(file, read(file), text)
+
+
+def _rows(labels: str, path: Path) -> Iterator[tuple[str, str]]:
+    lines = labels.replace("\r\n", "\n").split("\n")
+    for number, row in enumerate(lines[1:], start=2):
+        if not row:
+            continue
+        file, tab, text = row.partition("\t")
+        if not tab:
+            raise DataError(
+                f"{path}: {LABELS} line {number} has no tab: {row[:60]!r}.",
+                "Each row is file<TAB>text, after one header row.",
+            )
+        yield file, text
+
+
+def _folder_reader(path: Path) -> Callable[[str], bytes]:
+    def read(name: str) -> bytes:
+        try:
+            return (path / name).read_bytes()
+        except OSError:
+            raise _missing(path, name) from None
+
+    return read
+
+
+def _tar_reader(path: Path) -> Callable[[str], bytes]:
+    try:
+        with tarfile.open(path) as archive:
+            members = {
+                member.name.removeprefix("./"): stream.read()
+                for member in archive
+                if (stream := archive.extractfile(member)) is not None
+            }
+    except (OSError, EOFError, tarfile.TarError) as error:
+        raise DataError(
+            f"Cannot read {path}: {error}.",
+            f"A set is a folder, .tar or .tar.gz with {LABELS} and pictures.",
+        ) from None
+
+    def read(name: str) -> bytes:
+        if name not in members:
+            raise _missing(path, name)
+        return members[name]
+
+    return read
+
+
+def _missing(path: Path, name: str) -> DataError:
+    return DataError(
+        f"{path} has no {name}.", f"A set holds {LABELS} and every picture that it names."
+    )
+
+
+def write_labelled_lines(lines: list[LabelledLine], folder: str | Path) -> None:
+    """Write a set as a folder that ``read_labelled_lines`` reads."""
+    folder = Path(folder)
+    for line in lines:
+        target = folder / line.file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(line.image)
+    rows = [f"{line.file}\t{line.text}\n" for line in lines]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / LABELS).write_text("file\ttext\n" + "".join(rows), encoding="utf-8")

@@ -1,0 +1,154 @@
+"""Our own image encoder: a convolutional stem and a Transformer over the columns of a text line.
+
+Lines keep their aspect ratio: height is fixed and one token stands for ``PIXELS_PER_TOKEN`` pixels of
+width, so cost follows ink. A CTC head reads the same states (hybrid CTC/attention, Watanabe et al.
+2017, doi 10.1109/JSTSP.2017.2763455).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .attention import MultiHeadAttention, activation, padding_mask
+from .config import PIXELS_PER_TOKEN, LineEncoderConfig
+from .outputs import EncoderOutput
+
+
+
+class ConvBlock(nn.Module):
+    """3 x 3 convolution, batch norm, ReLU; a residual where the shape stays."""
+
+    def __init__(self, channels_in: int, channels_out: int, stride: tuple[int, int]) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels_in, channels_out, 3, stride, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(channels_out)
+        self.column_stride = stride[1]
+        self.residual = channels_in == channels_out and stride == (1, 1)
+
+    def forward(self, pixels: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
+        """(batch, channels, height, width) and the (batch, 1, 1, width) mask of real columns."""
+        columns = columns[..., :: self.column_stride]
+        out = F.relu(self.norm(self.conv(pixels)))
+        if self.residual:
+            out = out + pixels
+        # Padding must look like the zero border a line sees when it is alone in its batch.
+        return out * columns.to(out.dtype), columns
+
+
+class LineEncoderLayer(nn.Module):
+    """A pre-norm Transformer layer."""
+
+    def __init__(self, config: LineEncoderConfig) -> None:
+        super().__init__()
+        width = config.hidden_size
+        self.dropout = config.hidden_dropout_prob
+        self.activation_fn = activation(config.hidden_act)
+        self.attention_norm = nn.LayerNorm(width, config.layer_norm_eps)
+        self.attention = MultiHeadAttention(
+            width, config.num_attention_heads, dropout=config.attention_probs_dropout_prob
+        )
+        self.feed_forward_norm = nn.LayerNorm(width, config.layer_norm_eps)
+        self.fc1 = nn.Linear(width, config.intermediate_size)
+        self.fc2 = nn.Linear(config.intermediate_size, width)
+
+    def forward(
+        self, states: Tensor, attention_mask: Tensor | None, output_attentions: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        attended, weights = self.attention(
+            self.attention_norm(states),
+            attention_mask=attention_mask,
+            output_attentions=output_attentions,
+        )
+        states = states + F.dropout(attended, self.dropout, self.training)
+        hidden = self.fc2(self.activation_fn(self.fc1(self.feed_forward_norm(states))))
+        return states + F.dropout(hidden, self.dropout, self.training), weights
+
+
+class LineEncoder(nn.Module):
+    """Grey text lines to one hidden state per ``PIXELS_PER_TOKEN`` columns, and CTC logits."""
+
+    def __init__(self, config: LineEncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        first, second, third, fourth = config.stem_channels
+        self.stem = nn.ModuleList(
+            (
+                ConvBlock(1, first, (2, 2)),
+                ConvBlock(first, second, (2, 2)),
+                ConvBlock(second, second, (1, 1)),
+                ConvBlock(second, third, (2, 1)),
+                ConvBlock(third, third, (1, 1)),
+                ConvBlock(third, fourth, (2, 1)),
+            )
+        )
+        rows = config.image_height // 16
+        self.projection = nn.Linear(fourth * rows, config.hidden_size)
+        self.layers = nn.ModuleList(
+            LineEncoderLayer(config) for _ in range(config.num_hidden_layers)
+        )
+        self.norm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
+        self.ctc_head = nn.Linear(config.hidden_size, config.ctc_vocab_size)
+        self.apply(self._init_weights)
+
+    def forward(
+        self,
+        pixel_values: Tensor,
+        pixel_mask: Tensor | None = None,
+        output_attentions: bool = False,
+        output_hidden_states: bool = False,
+        **_: Any,
+    ) -> EncoderOutput:
+        """Encode lines.
+
+        Args:
+            pixel_values: (batch, 1, image_height, width), 0 = paper; width a multiple of 4.
+            pixel_mask: (batch, width), 1 = the line, 0 = padding to its right.
+
+        Returns:
+            ``last_hidden_state`` (batch, width / 4, hidden_size), ``attention_mask``
+            (batch, width / 4), ``ctc_logits`` (batch, width / 4, ctc_vocab_size).
+        """
+        batch, _channels, _height, width = pixel_values.shape
+        if pixel_mask is None:
+            pixel_mask = pixel_values.new_ones((batch, width))
+        columns = pixel_mask[:, None, None, :]
+        states = pixel_values
+        for block in self.stem:
+            states, columns = block(states, columns)
+        states = self.projection(states.permute(0, 3, 1, 2).flatten(2))
+        states = states + sinusoids(states.shape[1], states.shape[2], states)
+        token_mask = columns[:, 0, 0]
+        attention_mask = None if bool(token_mask.all()) else padding_mask(token_mask, states.dtype)
+        all_states, attentions = [states], []
+        for layer in self.layers:
+            states, weights = layer(states, attention_mask, output_attentions)
+            all_states.append(states)
+            attentions.append(weights)
+        states = self.norm(states)
+        return EncoderOutput(
+            last_hidden_state=states,
+            hidden_states=tuple(all_states) if output_hidden_states else None,
+            attentions=tuple(attentions) if output_attentions else None,
+            attention_mask=token_mask,
+            ctc_logits=self.ctc_head(states),
+        )
+
+    def _init_weights(self, module: nn.Module) -> None:
+        if isinstance(module, nn.Linear):
+            nn.init.trunc_normal_(module.weight, std=self.config.initializer_range)
+            nn.init.zeros_(module.bias)
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+
+def sinusoids(length: int, width: int, like: Tensor) -> Tensor:
+    """(length, width) sine and cosine positions (arXiv 1706.03762, section 3.5)."""
+    half = width // 2
+    frequencies = torch.exp(torch.arange(half, device=like.device) * (-math.log(10000) / half))
+    angles = torch.arange(length, device=like.device)[:, None] * frequencies
+    return torch.cat((angles.sin(), angles.cos()), 1).to(like.dtype)

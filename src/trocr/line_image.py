@@ -1,0 +1,94 @@
+"""One text line as the line encoder sees it: grey, fixed height, paper 0 and ink 1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from .batch import BatchFeature, to_arrays
+from .config import PIXELS_PER_TOKEN
+from .image import load_image
+
+PAPER_PERCENTILE = 80  # most of a line's pixels are paper
+MIN_CONTRAST = 48.0  # grey levels; less is stretched no further, so noise stays faint
+
+FloatArray = NDArray[np.float32]
+
+
+def resize_to_height(grey: Image.Image, height: int, max_width: int) -> Image.Image:
+    """Scale a grey picture to ``height`` pixels, keeping its aspect ratio up to ``max_width``."""
+    width = round(grey.width * height / grey.height)
+    return grey.resize((min(max(width, 1), max_width), height), Image.Resampling.BILINEAR)
+
+
+def normalize_ink(grey: Image.Image | NDArray[Any]) -> FloatArray:
+    """(height, width) grey levels 0-255 to float32 with paper near 0 and full ink near 1.
+
+    Light text on a dark ground is turned over first.
+    """
+    pixels = np.asarray(grey, np.float32)
+    if np.median(pixels) < 110 and np.percentile(pixels, PAPER_PERCENTILE) < 160:
+        pixels = 255.0 - pixels
+    paper, ink = np.percentile(pixels, (PAPER_PERCENTILE, 1))
+    normalized: FloatArray = (paper - pixels) / max(paper - ink, MIN_CONTRAST)
+    return normalized.clip(-0.5, 1.5).astype(np.float32)
+
+
+def stack_lines(lines: Sequence[FloatArray], multiple: int = PIXELS_PER_TOKEN) -> BatchFeature:
+    """Pad lines of one height with paper to one width.
+
+    Returns:
+        ``pixel_values`` (batch, 1, height, width) and ``pixel_mask`` (batch, width), both float32
+        arrays; each line's own columns are rounded up to ``PIXELS_PER_TOKEN``.
+    """
+    own = [-(-line.shape[1] // PIXELS_PER_TOKEN) * PIXELS_PER_TOKEN for line in lines]
+    width = -(-max(own) // multiple) * multiple
+    pixel_values = np.zeros((len(lines), 1, lines[0].shape[0], width), np.float32)
+    pixel_mask = np.zeros((len(lines), width), np.float32)
+    for row, (line, columns) in enumerate(zip(lines, own, strict=True)):
+        pixel_values[row, 0, :, : line.shape[1]] = line
+        pixel_mask[row, :columns] = 1
+    return BatchFeature({"pixel_values": pixel_values, "pixel_mask": pixel_mask})
+
+
+class LineImageProcessor:
+    """Pictures of lines to ``pixel_values`` and ``pixel_mask`` for ``LineEncoder``.
+
+    Args:
+        image_height: pixels, as the encoder was trained.
+        max_image_width: pixels; a longer line is squeezed to it.
+    """
+
+    model_input_names = ("pixel_values", "pixel_mask")
+
+    def __init__(self, image_height: int = 32, max_image_width: int = 2048, **extra: Any) -> None:
+        self.image_height = image_height
+        self.max_image_width = max_image_width
+        self.extra = extra
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> LineImageProcessor:
+        return cls(**{k: v for k, v in values.items() if k != "image_processor_type"})
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "image_processor_type": type(self).__name__,
+            "image_height": self.image_height,
+            "max_image_width": self.max_image_width,
+            **self.extra,
+        }
+
+    def preprocess(self, image: Any) -> FloatArray:
+        """One picture, of any type ``load_image`` takes, to (image_height, width) float32."""
+        grey = load_image(image).convert("L")
+        return normalize_ink(resize_to_height(grey, self.image_height, self.max_image_width))
+
+    def __call__(self, images: Any, return_tensors: str | None = None) -> BatchFeature:
+        """One picture or a list of them, padded to the widest."""
+        pictures = images if isinstance(images, (list, tuple)) else [images]
+        batch = stack_lines([self.preprocess(picture) for picture in pictures])
+        return BatchFeature({k: to_arrays(v, return_tensors) for k, v in batch.items()})

@@ -1,0 +1,1 @@
+"""Training: labelled lines and one configuration file in, a model folder out."""

@@ -1,0 +1,57 @@
+"""The joint loss of a line model: CTC on the encoder, cross-entropy on the decoder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+IGNORED = -100
+
+
+def pad_ids(rows: list[list[int]], value: int) -> Tensor:
+    """(batch, longest) int64, padded on the right with ``value``."""
+    longest = max(len(row) for row in rows)
+    return torch.tensor([row + [value] * (longest - len(row)) for row in rows])
+
+
+def ctc_loss(ctc_logits: Tensor, attention_mask: Tensor, token_ids: list[list[int]], blank: int) -> Tensor:
+    """Connectionist temporal classification (Graves et al. 2006), mean over tokens then lines.
+
+    Args:
+        ctc_logits: (batch, length, vocab).
+        attention_mask: (batch, length), 1 = a column of the line.
+        token_ids: targets without special tokens.
+    """
+    log_probs = ctc_logits.float().log_softmax(-1).transpose(0, 1)
+    lengths = torch.tensor([len(row) for row in token_ids])
+    targets = torch.tensor([token for row in token_ids for token in row])
+    columns = attention_mask.sum(1).long()
+    return F.ctc_loss(log_probs, targets, columns, lengths, blank=blank, zero_infinity=True)
+
+
+def with_token_noise(token_ids: Tensor, share: float, first_id: int, vocab_size: int) -> Tensor:
+    """Replace a share of the decoder's inputs, so that it must look at the picture."""
+    noise = torch.randint(first_id, vocab_size, token_ids.shape)
+    chosen = (torch.rand(token_ids.shape) < share) & (token_ids >= first_id)
+    return torch.where(chosen, noise, token_ids)
+
+
+def decoder_logits(model: Any, encoded: Any, input_ids: Tensor) -> Tensor:
+    """(batch, length, vocab) logits for teacher-forced ``input_ids``."""
+    logits: Tensor = model.decoder(
+        input_ids=input_ids,
+        encoder_hidden_states=encoded.last_hidden_state,
+        encoder_attention_mask=encoded.attention_mask,
+        use_cache=False,
+    ).logits
+    return logits
+
+
+def decoder_ids(token_ids: list[list[int]], config: Any) -> tuple[Tensor, Tensor]:
+    """Inputs (start, then the text) and labels (the text, then the end), both (batch, length)."""
+    inputs = pad_ids([[config.decoder_start_token_id, *row] for row in token_ids], config.pad_token_id)
+    labels = pad_ids([[*row, config.eos_token_id] for row in token_ids], IGNORED)
+    return inputs, labels
