@@ -104,11 +104,10 @@ class PretrainedModel(nn.Module):
             revision=revision,
         )
         wanted = _dtype(dtype if dtype is not None else torch_dtype)
-        config = cls.config_class.from_pretrained(folder)
         try:
             # Parameters come from the file, so none is allocated or drawn at random before.
             with torch.device("meta"):
-                model = cls(config)
+                model = cls(cls.config_class.from_pretrained(folder))
         except _BAD_CONFIG as error:
             raise CheckpointError(
                 f"{folder}/config.json does not describe a model: {error}", "Download it again."
@@ -171,10 +170,38 @@ class PretrainedModel(nn.Module):
         if push_to_hub:
             upload_folder(folder, repo_id or folder.name, token=token)
 
-    def push_to_hub(self, repo_id: str, *, token: str | bool | None = None, **options: Any) -> None:
-        """Save into a temporary folder and upload that; ``options`` as in ``save_pretrained``."""
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        token: str | bool | None = None,
+        private: bool | None = None,
+        revision: str | None = None,
+        commit_message: str | None = None,
+        **save_options: Any,
+    ) -> str:
+        """Save into a temporary folder and upload that.
+
+        Args:
+            private, revision, commit_message: of the repository, the branch and the commit.
+            save_options: as in ``save_pretrained``.
+
+        Returns:
+            The repository's full name.
+
+        Raises:
+            CheckpointError: the hub refuses, or cannot be reached.
+        """
         with tempfile.TemporaryDirectory() as folder:
-            self.save_pretrained(folder, push_to_hub=True, repo_id=repo_id, token=token, **options)
+            self.save_pretrained(folder, **save_options)
+            return upload_folder(
+                folder,
+                repo_id,
+                token=token,
+                private=private,
+                revision=revision,
+                commit_message=commit_message,
+            )
 
     def _published_tensors(self) -> dict[str, Tensor]:
         table, shared = self.key_table(), self.tied_names()
