@@ -84,12 +84,14 @@ def reference():
         decoder=transformers.TrOCRForCausalLM(decoder),
     )
     model = model.double().eval()  # so that cached and recomputed logits round alike
+    head = model.decoder.output_projection.weight
     with torch.no_grad():
-        model.decoder.output_projection.weight[EOS] += 0.3
+        torch.nn.init.normal_(head, std=0.5, generator=torch.Generator().manual_seed(0))
+        head[EOS] *= 1.5  # enough for lines of many lengths
     model.generation_config = transformers.GenerationConfig(
         decoder_start_token_id=START, pad_token_id=PAD, eos_token_id=EOS
     )
-    return model, torch.randn(3, 3, 8, 8, dtype=torch.float64)
+    return model, 3 * torch.randn(3, 3, 8, 8, dtype=torch.float64)
 
 
 def run_both(reference, generator=None, prompt_len=1, **settings):
@@ -151,6 +153,14 @@ def test_greedy_is_transformers(reference, rules, prompt_len):
             torch.testing.assert_close(mine[open_rows], other[open_rows])
 
 
+def test_reference_lines_have_many_lengths(reference):
+    _, greedy = run_both(reference)
+    _, beams = run_both(reference, num_beams=4, num_return_sequences=4)
+    assert len(set(greedy.token_mask.sum(dim=1).tolist())) == 3
+    assert len(set(beams.token_mask.sum(dim=1).tolist())) > 5
+    assert set(beams.finish_reasons) == {"eos", "length"}
+
+
 @pytest.mark.parametrize("rules", RULES, ids=str)
 @pytest.mark.parametrize("num_beams", [2, 4])
 def test_beams_with_rules_are_transformers(reference, rules, num_beams):
@@ -209,7 +219,6 @@ def assert_same_beams(theirs, ours):
         {"top_p": 0.5},
         {"temperature": 0.7, "top_k": 9, "top_p": 0.8, "repetition_penalty": 1.2},
         {"num_return_sequences": 4, "min_length": LIMIT},
-        {"num_beams": 3, "top_p": 0.1},
     ],
     ids=str,
 )
@@ -237,6 +246,25 @@ def test_sampling_streams():
     copies = sample(seed=1, num_return_sequences=3)
     assert copies[::3] == sample(seed=1)
     assert len(set(map(tuple, copies))) == 9
+
+
+def test_beam_sampling_draws_and_scores_what_it_drew():
+    found = set()
+    for seed in range(5):
+        config = GenerationConfig(
+            do_sample=True,
+            num_beams=3,
+            num_return_sequences=3,
+            top_k=0,
+            seed=seed,
+            max_new_tokens=6,
+        )
+        output = generate(PrefixTable(30), torch.tensor([[0]]), config, max_positions=99)
+        torch.testing.assert_close(output.sequences_scores, output.token_logprobs.mean(dim=1))
+        assert output.sequences_scores.diff().le(0).all()
+        assert len(set(map(tuple, output.sequences.tolist()))) == 3
+        found.add(tuple(output.sequences[0].tolist()))
+    assert len(found) > 1
 
 
 @pytest.mark.parametrize(

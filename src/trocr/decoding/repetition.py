@@ -34,9 +34,16 @@ class RepetitionGuard:
         return self._loop(tokens) is not None
 
     def kept_length(self, tokens: Sequence[int]) -> int:
-        """Return how many leading tokens to keep: up to and with the first copy of the unit."""
+        """Return how many leading tokens to keep: the first copy of the unit, to the word's end."""
         loop = self._loop(tokens)
-        return len(tokens) if loop is None else loop[0] + loop[1]
+        if loop is None:
+            return len(tokens)
+        start, period = loop
+        # The stretch may begin inside a word ("Invoice the the": "e th"), so look one copy ahead.
+        for end in range(start + period, start + 2 * period):
+            if self._text(tokens[end - 1])[-1:].isspace() or self._text(tokens[end])[:1].isspace():
+                return end
+        return start + period
 
     def _loop(self, tokens: Sequence[int]) -> tuple[int, int] | None:
         """Return (start, period) of the loop at the end of ``tokens``, shortest period first."""
