@@ -32,7 +32,7 @@ def test_every_output_is_equal(models: Pair) -> None:
     }
     ours, theirs = models.ours(**inputs), models.theirs(**inputs)
     assert ours.keys() == list(theirs.keys())
-    for name in ours.keys():
+    for name in ours:
         if name != "past_key_values":
             torch.testing.assert_close(ours[name], theirs[name], **CLOSE)
     plain = models.ours(images(), tokens()).logits
@@ -190,9 +190,7 @@ def test_gradient_checkpointing_changes_no_gradient(models: Pair) -> None:
 @torch.no_grad()
 def test_the_full_base_size_is_equal(tmp_path, encoder_heads: int) -> None:
     config = transformers.VisionEncoderDecoderConfig.from_encoder_decoder_configs(
-        transformers.ViTConfig(
-            image_size=384, qkv_bias=False, num_attention_heads=encoder_heads
-        ),
+        transformers.ViTConfig(image_size=384, qkv_bias=False, num_attention_heads=encoder_heads),
         transformers.TrOCRConfig(cross_attention_hidden_size=768),
         decoder_start_token_id=2,
         pad_token_id=1,
