@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from trocr.decoding.protocol import GenerateOutput, Hypothesis, pack_hypotheses
+from trocr.decoding.protocol import GenerateOutput, Hypothesis
 from trocr.decoding.search import Search, draw
 
 
@@ -150,19 +150,15 @@ def _record(search: Search, running: list[_Input], scores: Tensor, logits: Tenso
 
 
 def _output(search: Search, inputs: list[_Input]) -> GenerateOutput:
-    config = search.config
-    count = config.num_return_sequences
+    count = search.config.num_return_sequences
     best: list[Hypothesis] = []
     for item in inputs:
         missing = count - len(item.finished)
         best += item.finished[:count] + [Hypothesis(score=-math.inf)] * missing
-    prompts = search.prompt_ids.repeat_interleave(count, dim=0)
-    output = pack_hypotheses(best, prompts, search.pad_token_id)
+    output = search.output(best)
     device = output.sequences.device
     output.sequences_scores = torch.tensor([row.score for row in best], device=device)
     output.beam_indices = torch.full_like(output.token_mask, -1, dtype=torch.int32)
     origins = [origin for row in best for origin in row.origins]
     output.beam_indices[output.token_mask] = torch.tensor(origins, dtype=torch.int32, device=device)
-    output.scores = tuple(search.scores) if config.output_scores else None
-    output.logits = tuple(search.logits) if config.output_logits else None
     return output

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from trocr.decoding.protocol import GenerateOutput, Hypothesis, pack_hypotheses
+from trocr.decoding.protocol import GenerateOutput, Hypothesis
 from trocr.decoding.search import Search, draw
 
 # Copying a cache costs about one step, so drop finished rows only when they are this many.
@@ -41,11 +41,7 @@ def sample_search(search: Search) -> GenerateOutput:
             break
         held = _drop_finished(search, held, lines)
         logits = search.model.step(_last_tokens(search, held, lines)).float()
-    prompts = search.prompt_ids.repeat_interleave(copies, dim=0)
-    output = pack_hypotheses(lines, prompts, search.pad_token_id)
-    output.scores = tuple(search.scores) if search.config.output_scores else None
-    output.logits = tuple(search.logits) if search.config.output_logits else None
-    return output
+    return search.output(lines)
 
 
 def _choose(

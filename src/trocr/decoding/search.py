@@ -10,7 +10,7 @@ from torch import Tensor
 
 from trocr.decoding.constraints import Constraint
 from trocr.decoding.logits import NEVER, LogitsRule, penalty_rules, sampling_rules
-from trocr.decoding.protocol import Hypothesis, StepModel
+from trocr.decoding.protocol import GenerateOutput, Hypothesis, StepModel, pack_hypotheses
 from trocr.decoding.repetition import RepetitionGuard
 from trocr.errors import UsageError
 from trocr.generation_config import GenerationConfig
@@ -103,6 +103,14 @@ class Search:
                 full = values.new_zeros(rows, values.shape[1])
                 full[list(places)] = values
                 kept.append(full)
+
+    def output(self, rows: Sequence[Hypothesis]) -> GenerateOutput:
+        """Pack finished lines, ``num_return_sequences`` for each input, and what was recorded."""
+        prompts = self.prompt_ids.repeat_interleave(self.config.num_return_sequences, dim=0)
+        output = pack_hypotheses(rows, prompts, self.pad_token_id)
+        output.scores = tuple(self.scores) if self.config.output_scores else None
+        output.logits = tuple(self.logits) if self.config.output_logits else None
+        return output
 
     def generators(self, rows: Sequence[int]) -> list[torch.Generator | None]:
         """Return a random stream for each row, by its place among the sequences of one input.
