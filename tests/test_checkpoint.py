@@ -187,7 +187,7 @@ def test_two_folders_join_into_one_model(tmp_path) -> None:
     )
     joined.enc_to_dec_proj.load_state_dict(models.ours.enc_to_dec_proj.state_dict())
     assert torch.equal(logits(joined), logits(models.ours))
-    with pytest.raises(CheckpointError, match="no encoder"):
+    with pytest.raises(CheckpointError, match="no published encoder"):
         VisionEncoderDecoderModel.from_encoder_decoder_pretrained(
             tmp_path / "decoder", tmp_path / "decoder"
         )
@@ -404,6 +404,25 @@ def test_a_tensor_larger_than_a_shard_gets_its_own(tmp_path) -> None:
 def test_saving_onto_a_file(folder) -> None:
     with pytest.raises(UsageError, match="is a file"):
         pair("vit").ours.save_pretrained(folder / "config.json")
+
+
+def test_a_hub_id_is_resolved_with_every_option(monkeypatch) -> None:
+    calls = []
+
+    def resolve(name: str, **options) -> Path:
+        calls.append((name, options))
+        return pair("vit").folder
+
+    monkeypatch.setattr(pretrained, "resolve_folder", resolve)
+    options = {
+        "cache_dir": "cache",
+        "force_download": True,
+        "local_files_only": False,
+        "token": "secret",
+        "revision": "v2",
+    }
+    VisionEncoderDecoderModel.from_pretrained("microsoft/trocr-tiny", **options)
+    assert calls == [("microsoft/trocr-tiny", options)]
 
 
 def test_push_to_hub_uploads_what_save_writes(monkeypatch, tmp_path) -> None:

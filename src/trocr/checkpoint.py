@@ -97,9 +97,9 @@ def _read_file(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return safetensors.torch.load_file(path)
         tensors = torch.load(path, map_location="cpu", weights_only=True)
-    except SafetensorError as error:
+    except (SafetensorError, OSError) as error:
         raise CheckpointError(
-            f"{path} is corrupt or cut short ({error}).", "Download it again."
+            f"{path} is corrupt or cannot be read: {error}.", "Download it again."
         ) from None
     except Exception as error:  # the unpickler raises whatever the bytes lead it to
         raise CheckpointError(

@@ -186,8 +186,10 @@ class VisionEncoderDecoderModel(PretrainedModel):
         """Write the text of images.
 
         Settings count in this order: ``overrides``, ``generation_config``, the folder's
-        ``generation_config.json``, what an older folder keeps in ``config.json``. Without a limit
-        the text runs to its end-of-sequence token or to the end of the position table.
+        ``generation_config.json``, what an older folder keeps in ``config.json``; in a file or
+        ``generation_config``, a setting at its default counts as not given, and so does a
+        ``max_length`` of 20 in a file. Without a limit the text runs to its end-of-sequence token
+        or to the end of the position table.
 
         Args:
             pixel_values: (batch, channels, height, width), from the processor.
@@ -262,7 +264,7 @@ class VisionEncoderDecoderModel(PretrainedModel):
         if token is None:
             raise UsageError(
                 f"Make sure to set the {name} attribute of the model's configuration.",
-                f"model.config.{name} = processor.tokenizer...",
+                "Take it from the tokenizer of the processor.",
             )
         return token
 
@@ -284,13 +286,13 @@ class VisionEncoderDecoderModel(PretrainedModel):
         where = {k: v for k, v in options.items() if k not in ("dtype", "torch_dtype")}
         encoder_folder = resolve_folder(encoder_folder, **where)
         model_type = read_config_json(encoder_folder).get("model_type", "")
-        encoder_class = ENCODERS.get(model_type)
-        if encoder_class is None or not issubclass(encoder_class, PretrainedModel):
+        published = {k: c for k, c in ENCODERS.items() if issubclass(c, PretrainedModel)}
+        if model_type not in published:
             raise CheckpointError(
-                f"{encoder_folder} holds a {model_type!r} model, which is no encoder.",
-                f"Supported: {', '.join(sorted(ENCODERS))}.",
+                f"{encoder_folder} holds a {model_type!r} model, which is no published encoder.",
+                f"Supported: {', '.join(sorted(published))}.",
             )
-        encoder = encoder_class.from_pretrained(encoder_folder, **options)
+        encoder = published[model_type].from_pretrained(encoder_folder, **options)
         decoder = TrOCRForCausalLM.from_pretrained(decoder_folder, **options)
         return cls(encoder=encoder, decoder=decoder).eval()
 
