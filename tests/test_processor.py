@@ -320,7 +320,7 @@ def test_our_own_kind_round_trips(tmp_path):
     assert again.image_processor.image_height == 48
     batch = again(pictures()[:2], ["ab", "c"], padding=True, return_tensors="pt")
     assert torch.equal(batch.pixel_values, ours(pictures()[:2], return_tensors="pt").pixel_values)
-    assert batch.labels.tolist() == [[0, 4, 5, 2], [0, 6, 2, 1]]
+    assert batch.labels.tolist() == [[4, 5, 2], [6, 2, 1]]
 
 
 def test_push_to_hub(pair, tmp_path, monkeypatch):

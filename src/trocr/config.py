@@ -193,7 +193,7 @@ class DeiTConfig(ViTConfig):
     model_type = "deit"
 
 
-PIXELS_PER_TOKEN = 4  # of line width, in our own line encoder
+PIXELS_PER_TOKEN = 8  # of line width, in our own line encoder
 
 
 class LineEncoderConfig(ModelConfig):
@@ -215,6 +215,7 @@ class LineEncoderConfig(ModelConfig):
     stem_channels: tuple[int, ...] = (32, 64, 128, 192)
     ctc_vocab_size: int = 100
     ctc_blank_token_id: int = 1
+    ctc_frames_per_token: int = 2
 
 
 ENCODER_CONFIGS: dict[str, type[ModelConfig]] = {

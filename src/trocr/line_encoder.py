@@ -1,8 +1,8 @@
 """Our own image encoder: a convolutional stem and a Transformer over the columns of a text line.
 
-Lines keep their aspect ratio: height is fixed and one token stands for ``PIXELS_PER_TOKEN`` pixels of
-width, so cost follows ink. A CTC head reads the same states (hybrid CTC/attention, Watanabe et al.
-2017, doi 10.1109/JSTSP.2017.2763455).
+Lines keep their aspect ratio: height is fixed and one token stands for ``PIXELS_PER_TOKEN`` pixels
+of width, so cost follows ink. A CTC head reads the same states (hybrid CTC/attention, Watanabe et
+al. 2017, doi 10.1109/JSTSP.2017.2763455).
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from torch.nn import functional as F
 from .attention import MultiHeadAttention, activation, padding_mask
 from .config import PIXELS_PER_TOKEN, LineEncoderConfig
 from .outputs import EncoderOutput
-
 
 
 class ConvBlock(nn.Module):
@@ -86,13 +85,15 @@ class LineEncoder(nn.Module):
                 ConvBlock(third, fourth, (2, 1)),
             )
         )
-        rows = config.image_height // 16
-        self.projection = nn.Linear(fourth * rows, config.hidden_size)
+        rows, columns = config.image_height // 16, PIXELS_PER_TOKEN // 4
+        self.projection = nn.Linear(fourth * rows * columns, config.hidden_size)
         self.layers = nn.ModuleList(
             LineEncoderLayer(config) for _ in range(config.num_hidden_layers)
         )
         self.norm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
-        self.ctc_head = nn.Linear(config.hidden_size, config.ctc_vocab_size)
+        self.ctc_head = nn.Linear(
+            config.hidden_size, config.ctc_frames_per_token * config.ctc_vocab_size
+        )
         self.apply(self._init_weights)
 
     def forward(
@@ -106,12 +107,13 @@ class LineEncoder(nn.Module):
         """Encode lines.
 
         Args:
-            pixel_values: (batch, 1, image_height, width), 0 = paper; width a multiple of 4.
+            pixel_values: (batch, 1, image_height, width), 0 = paper; width a multiple of
+                ``PIXELS_PER_TOKEN``.
             pixel_mask: (batch, width), 1 = the line, 0 = padding to its right.
 
         Returns:
-            ``last_hidden_state`` (batch, width / 4, hidden_size), ``attention_mask``
-            (batch, width / 4), ``ctc_logits`` (batch, width / 4, ctc_vocab_size).
+            ``last_hidden_state`` (batch, tokens, hidden_size), ``attention_mask`` (batch, tokens),
+            ``ctc_logits`` (batch, tokens * ctc_frames_per_token, ctc_vocab_size).
         """
         batch, _channels, _height, width = pixel_values.shape
         if pixel_mask is None:
@@ -120,9 +122,12 @@ class LineEncoder(nn.Module):
         states = pixel_values
         for block in self.stem:
             states, columns = block(states, columns)
-        states = self.projection(states.permute(0, 3, 1, 2).flatten(2))
+        # Columns side by side become one token: (batch, tokens, channels * rows * columns).
+        states = states.reshape(*states.shape[:3], width // PIXELS_PER_TOKEN, -1)
+        states = states.permute(0, 3, 1, 2, 4)
+        states = self.projection(states.flatten(2))
         states = states + sinusoids(states.shape[1], states.shape[2], states)
-        token_mask = columns[:, 0, 0]
+        token_mask = pixel_mask[:, ::PIXELS_PER_TOKEN]
         attention_mask = None if bool(token_mask.all()) else padding_mask(token_mask, states.dtype)
         all_states, attentions = [states], []
         for layer in self.layers:
@@ -135,7 +140,7 @@ class LineEncoder(nn.Module):
             hidden_states=tuple(all_states) if output_hidden_states else None,
             attentions=tuple(attentions) if output_attentions else None,
             attention_mask=token_mask,
-            ctc_logits=self.ctc_head(states),
+            ctc_logits=self.ctc_head(states).view(batch, -1, self.config.ctc_vocab_size),
         )
 
     def _init_weights(self, module: nn.Module) -> None:

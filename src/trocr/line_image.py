@@ -11,6 +11,7 @@ from PIL import Image
 
 from .batch import BatchFeature, to_arrays
 from .config import PIXELS_PER_TOKEN
+from .errors import UsageError
 from .image import load_image
 
 PAPER_PERCENTILE = 80  # most of a line's pixels are paper
@@ -63,7 +64,7 @@ class LineImageProcessor:
         max_image_width: pixels; a longer line is squeezed to it.
     """
 
-    model_input_names = ("pixel_values", "pixel_mask")
+    model_input_names: tuple[str, ...] = ("pixel_values", "pixel_mask")
 
     def __init__(self, image_height: int = 32, max_image_width: int = 2048, **extra: Any) -> None:
         self.image_height = image_height
@@ -87,8 +88,19 @@ class LineImageProcessor:
         grey = load_image(image).convert("L")
         return normalize_ink(resize_to_height(grey, self.image_height, self.max_image_width))
 
-    def __call__(self, images: Any, return_tensors: str | None = None) -> BatchFeature:
-        """One picture or a list of them, padded to the widest."""
+    def __call__(
+        self, images: Any, return_tensors: str | None = None, **options: Any
+    ) -> BatchFeature:
+        """One picture or a list of them, padded to the widest.
+
+        Raises:
+            UsageError: any option; the size is the model's.
+        """
+        if options:
+            raise UsageError(
+                f"Unknown image option {next(iter(options))!r}.",
+                "The line image processor takes none besides return_tensors.",
+            )
         pictures = images if isinstance(images, (list, tuple)) else [images]
         batch = stack_lines([self.preprocess(picture) for picture in pictures])
         return BatchFeature({k: to_arrays(v, return_tensors) for k, v in batch.items()})

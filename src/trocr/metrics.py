@@ -22,7 +22,9 @@ def word_error_rate(predictions: Sequence[str], references: Sequence[str]) -> fl
     """The same over words, split at white space."""
     _check_lengths(predictions, references)
     pairs = [(p.split(), r.split()) for p, r in zip(predictions, references, strict=True)]
-    return _percentage(sum(Levenshtein.distance(p, r) for p, r in pairs), sum(len(r) for _, r in pairs))
+    return _percentage(
+        sum(Levenshtein.distance(p, r) for p, r in pairs), sum(len(r) for _, r in pairs)
+    )
 
 
 def exact_match(predictions: Sequence[str], references: Sequence[str]) -> float:

@@ -67,7 +67,8 @@ class Tokenizer:
         """A vocabulary of single characters: 0 ``<s>``, 1 ``<pad>``, 2 ``</s>``, 3 ``<unk>``, then
         one id per character of `characters` in its order.
 
-        Text is composed (NFC) first. Special tokens written in a text are read as characters.
+        Text is composed (NFC) first; ``encode`` ends it with ``</s>``, and a decoder starts from
+        ``<s>``. Special tokens written in a text are read as characters.
 
         Raises:
             UsageError: a character occurs twice, or is not in composed form.
@@ -92,9 +93,7 @@ class Tokenizer:
         backend.pre_tokenizer = pre_tokenizers.Split(every_character, behavior="isolated")
         backend.decoder = decoders.Fuse()
         backend.post_processor = processors.TemplateProcessing(
-            single="<s> $A </s>",
-            pair="<s> $A </s> </s> $B </s>",
-            special_tokens=[("<s>", 0), ("</s>", 2)],
+            single="$A </s>", special_tokens=[("</s>", vocab["</s>"])]
         )
         backend.add_special_tokens(list(dict.fromkeys(special.values())))
         config = {"tokenizer_class": "PreTrainedTokenizerFast", "split_special_tokens": True}

@@ -12,7 +12,7 @@ from ..errors import UsageError
 if sys.version_info >= (3, 11):
     import tomllib
 else:
-    import tomli as tomllib
+    import tomli as tomllib  # type: ignore[import-not-found, unused-ignore]
 
 Section = TypeVar("Section")
 
@@ -23,12 +23,14 @@ class DataSection:
 
     A line's group (page, receipt) is its file name up to the last ``_``; groups, never lines, go
     to validation. ``same_group`` joins groups that are the same picture; ``exclude`` drops some.
+    ``blank_share`` of the training lines is swapped for crops without text, labelled empty.
     """
 
     train: tuple[str, ...]
     validation_fraction: float = 0.1
     same_group: tuple[tuple[str, ...], ...] = ()
     exclude: tuple[str, ...] = ()
+    blank_share: float = 0.03
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,8 @@ def _section(cls: type[Section], values: dict[str, Any], name: str, path: Path) 
     unknown = sorted(set(given) - known)
     if unknown:
         raise UsageError(
-            f"{path}: unknown key {unknown[0]!r} in [{name}].", f"Known: {', '.join(sorted(known))}."
+            f"{path}: unknown key {unknown[0]!r} in [{name}].",
+            f"Known: {', '.join(sorted(known))}.",
         )
     try:
         return cls(**{key: _frozen(value) for key, value in given.items()})

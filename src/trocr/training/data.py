@@ -16,6 +16,7 @@ from ..errors import DataError
 from ..labelled_lines import LabelledLine, read_labelled_lines
 from ..line_image import normalize_ink, resize_to_height, stack_lines
 from .augment import augmented_line
+from .blank import blank_line
 from .config import DataSection, TrainingConfig
 
 POOL_BATCHES = 40  # lines of about this many batches are sorted by width together
@@ -98,12 +99,14 @@ class LineBatches:
         height: int,
         max_width: int,
         tokens_per_batch: int,
+        blank_share: float,
         seed: int,
     ) -> None:
         self.lines = lines
         self.height = height
         self.max_width = max_width
         self.tokens_per_batch = tokens_per_batch
+        self.blank_share = blank_share
         self.seed = seed
 
     def plan(self, epoch: int) -> list[list[int]]:
@@ -118,17 +121,17 @@ class LineBatches:
         return [batches[i] for i in generator.permutation(len(batches))]
 
     def batch(self, epoch: int, indices: Sequence[int]) -> Batch:
-        """The distorted lines of one batch."""
-        arrays = [
-            augmented_line(
-                self.lines[i].grey,
-                self.height,
-                self.max_width,
-                np.random.default_rng((self.seed, epoch, i)),
-            )
-            for i in indices
-        ]
-        return _batch(arrays, [self.lines[i] for i in indices])
+        """The distorted lines of one batch; a share of them is swapped for crops without text."""
+        drawn = [self._draw(epoch, index) for index in indices]
+        return _batch([array for array, _ in drawn], [token_ids for _, token_ids in drawn])
+
+    def _draw(self, epoch: int, index: int) -> tuple[np.ndarray, list[int]]:
+        generator = np.random.default_rng((self.seed, epoch, index))
+        line = self.lines[index]
+        if generator.random() < self.blank_share:
+            blank = blank_line(line.grey.height, line.grey.width, generator)
+            return augmented_line(blank, self.height, self.max_width, generator), []
+        return augmented_line(line.grey, self.height, self.max_width, generator), line.token_ids
 
     def _cut(self, indices: list[int]) -> Iterator[list[int]]:
         batch: list[int] = []
@@ -153,9 +156,9 @@ def plain_batches(
     for start in range(0, len(ordered), rows):
         part = ordered[start : start + rows]
         arrays = [normalize_ink(resize_to_height(line.grey, height, max_width)) for line in part]
-        yield _batch(arrays, part)
+        yield _batch(arrays, [line.token_ids for line in part])
 
 
-def _batch(arrays: list[np.ndarray], lines: Sequence[TrainingLine]) -> Batch:
+def _batch(arrays: list[np.ndarray], token_ids: list[list[int]]) -> Batch:
     stacked = stack_lines(arrays, WIDTH_BUCKET)
-    return Batch(stacked.pixel_values, stacked.pixel_mask, [line.token_ids for line in lines])
+    return Batch(stacked.pixel_values, stacked.pixel_mask, token_ids)

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.progress import Progress
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 
 from ..config import LineEncoderConfig, TrOCRConfig
@@ -76,9 +76,7 @@ class Trainer:
         replicas: the processes that share every step; each takes its own batch.
     """
 
-    def __init__(
-        self, config: TrainingConfig, run: Path, replicas: Replicas | None = None
-    ) -> None:
+    def __init__(self, config: TrainingConfig, run: Path, replicas: Replicas | None = None) -> None:
         self.config, self.run_folder = config, run
         self.replicas = replicas or Replicas()
         self.section = config.optimization
@@ -111,6 +109,7 @@ class Trainer:
             height=encoder.image_height,
             max_width=encoder.max_image_width,
             tokens_per_batch=self.section.tokens_per_batch,
+            blank_share=self.config.data.blank_share,
             seed=self.section.seed,
         )
         self._steps(batches, self._decoded(validation))
@@ -120,7 +119,9 @@ class Trainer:
     def _steps(self, batches: LineBatches, validation: list[TrainingLine]) -> None:
         losses: list[tuple[float, float]] = []
         console = Console(stderr=True)
-        with Progress(console=console, disable=not (self.leads and console.is_terminal)) as progress:
+        with Progress(
+            console=console, disable=not (self.leads and console.is_terminal)
+        ) as progress:
             task = progress.add_task("training", total=self.section.max_steps)
             for batch in self._remaining_batches(batches):
                 progress.update(task, completed=self.step)

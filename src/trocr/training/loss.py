@@ -17,19 +17,22 @@ def pad_ids(rows: list[list[int]], value: int) -> Tensor:
     return torch.tensor([row + [value] * (longest - len(row)) for row in rows])
 
 
-def ctc_loss(ctc_logits: Tensor, attention_mask: Tensor, token_ids: list[list[int]], blank: int) -> Tensor:
+def ctc_loss(
+    ctc_logits: Tensor, attention_mask: Tensor, token_ids: list[list[int]], blank: int
+) -> Tensor:
     """Connectionist temporal classification (Graves et al. 2006), mean over tokens then lines.
 
     Args:
         ctc_logits: (batch, length, vocab).
-        attention_mask: (batch, length), 1 = a column of the line.
+        attention_mask: (batch, tokens), 1 = part of the line; length is a multiple of tokens.
         token_ids: targets without special tokens.
     """
     log_probs = ctc_logits.float().log_softmax(-1).transpose(0, 1)
     lengths = torch.tensor([len(row) for row in token_ids])
     targets = torch.tensor([token for row in token_ids for token in row])
-    columns = attention_mask.sum(1).long()
-    return F.ctc_loss(log_probs, targets, columns, lengths, blank=blank, zero_infinity=True)
+    frames_per_token = ctc_logits.shape[1] // attention_mask.shape[1]
+    frames = attention_mask.sum(1).long() * frames_per_token
+    return F.ctc_loss(log_probs, targets, frames, lengths, blank=blank, zero_infinity=True)
 
 
 def with_token_noise(token_ids: Tensor, share: float, first_id: int, vocab_size: int) -> Tensor:
@@ -52,6 +55,8 @@ def decoder_logits(model: Any, encoded: Any, input_ids: Tensor) -> Tensor:
 
 def decoder_ids(token_ids: list[list[int]], config: Any) -> tuple[Tensor, Tensor]:
     """Inputs (start, then the text) and labels (the text, then the end), both (batch, length)."""
-    inputs = pad_ids([[config.decoder_start_token_id, *row] for row in token_ids], config.pad_token_id)
+    inputs = pad_ids(
+        [[config.decoder_start_token_id, *row] for row in token_ids], config.pad_token_id
+    )
     labels = pad_ids([[*row, config.eos_token_id] for row in token_ids], IGNORED)
     return inputs, labels

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
+from torch.multiprocessing.spawn import spawn
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def run_replicas(processes: int, train: Callable[..., None], *arguments: Any) ->
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    torch.multiprocessing.spawn(_enter, (processes, port, train, arguments), nprocs=processes)
+    spawn(_enter, (processes, port, train, arguments), nprocs=processes)  # type: ignore[no-untyped-call]
 
 
 def _enter(

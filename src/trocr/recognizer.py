@@ -1,0 +1,260 @@
+"""Pictures of text lines in, texts with a confidence out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from .bundled import DEFAULT_MODEL, bundled_folder, bundled_models
+from .decoding import (
+    Constraint,
+    RepetitionGuard,
+    allow_characters,
+    match_lexicon,
+    match_regex,
+)
+from .errors import CheckpointError, UsageError
+from .hub import resolve_folder
+from .hybrid import HybridDecoder, Hypothesis
+from .image import load_image
+from .ink import is_blank
+from .model import VisionEncoderDecoderModel
+from .processor import TrOCRProcessor
+
+
+@dataclass(frozen=True)
+class TokenScore:
+    """What one token adds to the text, and its probability under the decoder, 0-1."""
+
+    text: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One reading; ``confidence`` 0-1 is the geometric mean of its tokens' probabilities."""
+
+    text: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class LineResult:
+    """What a line says.
+
+    Attributes:
+        text: the best reading; empty for a blank crop.
+        confidence: 0-1, length-normalised: exp(mean log-probability per token, the end included),
+            the CTC head's opinion averaged in where the model has one.
+        finish_reason: ``"eos"``; ``"length"``: cut at the limit; ``"blank"``: nothing to read;
+            ``"repetition"``: a loop was stopped and cut.
+        tokens: the pieces of ``text`` with their own probabilities.
+        n_best: readings, best first.
+        token_ids: of ``text``, without special tokens.
+    """
+
+    text: str
+    confidence: float
+    finish_reason: str
+    tokens: tuple[TokenScore, ...] = ()
+    n_best: tuple[Candidate, ...] = ()
+    token_ids: tuple[int, ...] = ()
+
+
+BLANK = LineResult(text="", confidence=1.0, finish_reason="blank")
+
+
+def load(
+    name_or_path: str | Path = DEFAULT_MODEL, device: str = "auto", dtype: str = "auto"
+) -> Recognizer:
+    """A recognizer from a bundled name, a checkpoint folder, or a hub id.
+
+    Args:
+        device: ``"auto"`` (CUDA where there is one), ``"cpu"``, ``"cuda"``, ``"cuda:1"``, …
+        dtype: ``"auto"`` (bfloat16 on CUDA that has it, else float32), ``"float32"``,
+            ``"bfloat16"`` or ``"float16"``.
+
+    Raises:
+        CheckpointError: no such model, or one that cannot be loaded.
+        UsageError: an unknown device or dtype.
+    """
+    folder = bundled_folder(str(name_or_path)) or _folder_of(name_or_path)
+    chosen_device = _device(device)
+    model = VisionEncoderDecoderModel.from_pretrained(folder, dtype=_dtype(dtype, chosen_device))
+    processor = TrOCRProcessor.from_pretrained(folder)
+    return Recognizer(model.to(chosen_device).eval(), processor, name=str(name_or_path))
+
+
+class Recognizer:
+    """Reads lines with one model. Use ``trocr.load`` to make one.
+
+    Args:
+        model: in evaluation mode, on its device.
+        processor: the one it was trained with.
+        name: for reports.
+    """
+
+    def __init__(
+        self, model: VisionEncoderDecoderModel, processor: TrOCRProcessor, name: str = ""
+    ) -> None:
+        self.model = model
+        self.processor = processor
+        self.name = name
+        self._token_strings = processor.tokenizer.token_strings()
+        self._eos = model.config.decoder.eos_token_id
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.model.dtype
+
+    @property
+    def has_ctc_head(self) -> bool:
+        return hasattr(self.model.encoder, "ctc_head")
+
+    def describe_decoding(self, num_beams: int = 1) -> str:
+        """How ``read_lines`` would decode, in words."""
+        search = "greedy" if num_beams == 1 else f"beam search, {num_beams} beams"
+        return f"{search}, CTC draft, joint score" if self.has_ctc_head else search
+
+    def read_lines(
+        self,
+        images: Sequence[Any],
+        *,
+        batch_size: int = 32,
+        num_beams: int = 1,
+        n_best: int = 1,
+        allow: str | None = None,
+        regex: str | None = None,
+        lexicon: Sequence[str] | None = None,
+    ) -> list[LineResult]:
+        """Read crops of one text line each.
+
+        Args:
+            images: any types that ``load_image`` takes.
+            batch_size: lines in one pass; results do not depend on it.
+            num_beams: width of the beam search; 1 is greedy.
+            n_best: readings to return for each line; more than one searches with that many beams.
+            allow: characters that may occur, as inside ``[...]``: ``"0-9./"``.
+            regex: pattern that the whole text must match.
+            lexicon: texts of which one is chosen.
+
+        Returns:
+            one result a picture, in order.
+
+        Raises:
+            ImageError: a picture that cannot be read.
+            UsageError: more than one of ``allow``, ``regex`` and ``lexicon``; impossible values.
+        """
+        if batch_size < 1 or n_best < 1:
+            raise UsageError(
+                f"batch_size={batch_size}, n_best={n_best}.", "Both have to be at least 1."
+            )
+        settings = self.model.generation_settings(
+            num_beams=max(num_beams, n_best), num_return_sequences=n_best
+        )
+        decoder = HybridDecoder(
+            self.model,
+            settings,
+            self._constraint(allow, regex, lexicon),
+            RepetitionGuard(self._token_strings),
+        )
+        results = [BLANK] * len(images)
+        pictures = {i: load_image(image) for i, image in enumerate(images)}
+        inked = [i for i, picture in pictures.items() if not is_blank(picture)]
+        inked.sort(key=lambda i: pictures[i].width / pictures[i].height)
+        for start in range(0, len(inked), batch_size):
+            rows = inked[start : start + batch_size]
+            found = self._read_batch([pictures[i] for i in rows], decoder)
+            for i, hypotheses in zip(rows, found, strict=True):
+                results[i] = self._result(hypotheses[:n_best])
+        return results
+
+    @torch.inference_mode()
+    def _read_batch(
+        self, pictures: list[Image.Image], decoder: HybridDecoder
+    ) -> list[list[Hypothesis]]:
+        inputs = self.processor.image_processor(pictures, return_tensors="pt")
+        encoded = self.model.encode(**inputs.to(self.device, self.dtype))
+        return decoder.decode(encoded)
+
+    def _result(self, hypotheses: list[Hypothesis]) -> LineResult:
+        best = hypotheses[0]
+        text = self._text(best)
+        candidates = tuple(
+            Candidate(self._text(h), math.exp(min(0.0, h.mean_logprob))) for h in hypotheses
+        )
+        if not text:
+            return LineResult("", candidates[0].confidence, "blank", n_best=candidates)
+        tokens = tuple(
+            TokenScore(self._token_strings[token] or "", math.exp(min(0.0, logprob)))
+            for token, logprob in zip(best.token_ids, best.token_logprobs, strict=False)
+        )
+        return LineResult(
+            text=text,
+            confidence=candidates[0].confidence,
+            finish_reason=best.finish_reason,
+            tokens=tokens,
+            n_best=candidates,
+            token_ids=tuple(best.token_ids),
+        )
+
+    def _text(self, hypothesis: Hypothesis) -> str:
+        text: str = self.processor.tokenizer.decode(hypothesis.token_ids, skip_special_tokens=True)
+        return text.strip()
+
+    def _constraint(
+        self, allow: str | None, regex: str | None, lexicon: Sequence[str] | None
+    ) -> Constraint | None:
+        given = [rule for rule in (allow, regex, lexicon) if rule is not None]
+        if len(given) > 1:
+            raise UsageError(
+                "More than one of allow, regex and lexicon was given.",
+                "Use one; a regex can say what the others say.",
+            )
+        if allow is not None:
+            return allow_characters(allow, self._token_strings, self._eos)
+        if regex is not None:
+            return match_regex(regex, self._token_strings, self._eos)
+        if lexicon is not None:
+            return match_lexicon(lexicon, self._token_strings, self._eos)
+        return None
+
+
+def _folder_of(name_or_path: str | Path) -> Path:
+    try:
+        return resolve_folder(name_or_path)
+    except CheckpointError as error:
+        bundled = ", ".join(model.name for model in bundled_models()) or "none"
+        raise CheckpointError(error.message, f"{error.hint} Bundled models: {bundled}.") from None
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"Device {name!r} cannot be used: {reason}", "Try cpu.") from None
+    return device
+
+
+def _dtype(name: str, device: torch.device) -> torch.dtype:
+    if name == "auto":
+        fast = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        return torch.bfloat16 if fast else torch.float32
+    dtypes = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    if name not in dtypes:
+        raise UsageError(f"Unknown dtype {name!r}.", f"Known: auto, {', '.join(dtypes)}.")
+    return dtypes[name]
