@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -71,7 +71,11 @@ class Pair:
 
     theirs: Any
     ours: VisionEncoderDecoderModel
-    folder: Path
+    storage: TemporaryDirectory[str]
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.storage.name)
 
     @property
     def vocab_size(self) -> int:
@@ -103,9 +107,9 @@ def randomise(model: Any) -> Any:
 def pair(name: str) -> Pair:
     theirs = randomise(transformers.VisionEncoderDecoderModel(reference_config(VARIANTS[name])))
     theirs.set_attn_implementation("eager")
-    folder = Path(mkdtemp(prefix=f"trocr-{name}-"))
-    theirs.save_pretrained(folder)
-    return Pair(theirs.eval(), VisionEncoderDecoderModel.from_pretrained(folder), folder)
+    storage = TemporaryDirectory(prefix=f"trocr-{name}-")
+    theirs.save_pretrained(storage.name)
+    return Pair(theirs.eval(), VisionEncoderDecoderModel.from_pretrained(storage.name), storage)
 
 
 def images(count: int = 3, size: int = IMAGE_SIZE) -> torch.Tensor:
