@@ -60,35 +60,41 @@ def _best(search: Search, running: list[_Input], logits: Tensor) -> list[list[_C
     """Return the candidates of each input, best first: enough to continue if many of them end."""
     config = search.config
     counts = [len(item.beams) for item in running]
-    vocab_size = logits.shape[1]
     raw = logits.log_softmax(dim=-1)
     beams = [beam for item in running for beam in item.beams]
     scores = search.process(raw, beams, [item.index for item in running for _ in item.beams])
     _record(search, running, scores, logits)
-    totals = scores + scores.new_tensor([beam.score for beam in beams]).unsqueeze(1)
-    grid = _by_input(totals, counts)
-    count = min(max(2, 1 + len(search.eos_token_ids)) * config.num_beams, grid.shape[1])
+    count = max(2, 1 + len(search.eos_token_ids)) * config.num_beams
+    # An input's best are among each beam's best, far fewer than its beams times the vocabulary.
+    width = logits.shape[1] if config.do_sample else min(count, logits.shape[1])
+    scores, tokens = scores.topk(width)
+    scores = scores + scores.new_tensor([beam.score for beam in beams]).unsqueeze(1)
+    columns = [
+        _by_input(scores, counts, -math.inf),
+        _by_input(tokens, counts, 0),
+        _by_input(raw.gather(1, tokens), counts, -math.inf),
+    ]
+    count = min(count, columns[0].shape[1])
     if config.do_sample:
-        picks = draw(grid.softmax(dim=-1), count, [item.stream for item in running])
+        picks = draw(columns[0].softmax(dim=-1), count, [item.stream for item in running])
     else:
-        picks = grid.topk(count).indices
-    picked = [values.gather(1, picks).tolist() for values in (grid, _by_input(raw, counts))]
+        picks = columns[0].topk(count).indices
+    picked = [values.gather(1, picks).tolist() for values in columns]
     return [
         [
-            _Candidate(index // vocab_size, index % vocab_size, score, logprob)
-            for index, score, logprob in zip(*row, strict=True)
+            _Candidate(place // width, token, score, logprob)
+            for place, score, token, logprob in zip(*row, strict=True)
             if score > -math.inf
         ]
         for row in zip(picks.tolist(), *picked, strict=True)
     ]
 
 
-def _by_input(values: Tensor, counts: list[int]) -> Tensor:
-    """Lay the rows of each input side by side: (rows, vocab) -> (inputs, beams * vocab)."""
-    width = max(counts)
-    if min(counts) < width:
+def _by_input(values: Tensor, counts: list[int], fill: float) -> Tensor:
+    """Lay the rows of each input side by side: (rows, width) -> (inputs, beams * width)."""
+    if min(counts) < max(counts):
         blocks = list(torch.split(values, counts))
-        values = pad_sequence(blocks, batch_first=True, padding_value=-math.inf)
+        values = pad_sequence(blocks, batch_first=True, padding_value=fill)
     return values.reshape(len(counts), -1)
 
 
