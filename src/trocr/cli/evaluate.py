@@ -1,0 +1,115 @@
+"""``trocr evaluate``: a model's scores on a labelled set."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import ImageError
+from . import console
+from .options import (
+    DEFAULT_MODEL,
+    BatchSize,
+    Device,
+    Format,
+    Model,
+    NumBeams,
+    OutputFormat,
+)
+
+if TYPE_CHECKING:
+    from ..evaluation.runner import Report
+    from ..stream import Reading
+
+
+class ProtocolName(str, Enum):
+    """What counts as equal."""
+
+    cer = "cer"
+    sroie = "sroie"
+    str = "str"
+
+
+def evaluate(
+    data: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DATA",
+            help="Folder, .tar or .tar.gz with labels.tsv (file, text) and pictures.",
+        ),
+    ],
+    model: Model = DEFAULT_MODEL,
+    protocol: Annotated[
+        ProtocolName, typer.Option(help="What counts as equal.")
+    ] = ProtocolName.cer,
+    ignore_case: Annotated[
+        bool, typer.Option("--ignore-case", help="Lower-case predictions and labels first.")
+    ] = False,
+    output: OutputFormat = Format.text,
+    num_beams: NumBeams = 1,
+    device: Device = "auto",
+    batch_size: BatchSize = 32,
+    limit: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Score the first N lines only.")
+    ] = None,
+) -> None:
+    """Read a labelled set and score the texts.
+
+    All scores are percentages, 0-100, but for lines_per_second.
+
+    \b
+    Protocols:
+      cer    texts as they are (IAM)
+      sroie  texts as they are (SROIE's word precision, recall and F1)
+      str    lower case, only 0-9 and a-z (scene text's exact match)
+
+    A picture that cannot be read counts as an empty text, is reported on standard error, and makes
+    the exit code 3.
+
+    \b
+    trocr evaluate labelled.tar.gz --protocol sroie --ignore-case
+    trocr evaluate labelled/ --model runs/printed/model --format json
+    """
+    from ..evaluation.protocols import scoring_protocol
+    from ..evaluation.runner import evaluate as run
+    from ..evaluation.runner import load_lines
+    from ..recognizer import load
+
+    lines = load_lines(data, limit)
+    reader = load(model, device)
+    with console.Bar(len(lines)) as bar:
+
+        def on_reading(reading: Reading) -> None:
+            bar.advance()
+            if reading.error:
+                with bar.aside():
+                    console.report(reading.error, reading.name)
+
+        report = run(
+            reader,
+            lines,
+            scoring_protocol(protocol.value, ignore_case=ignore_case),
+            batch_size=batch_size,
+            num_beams=num_beams,
+            on_reading=on_reading,
+        )
+    print(_formatted(report, data, output), flush=True)
+    if report.unreadable:
+        raise typer.Exit(ImageError.exit_code)
+
+
+def _formatted(report: Report, data: Path, output: Format) -> str:
+    values = {
+        key: round(value, 4) if isinstance(value, float) else value
+        for key, value in {"data": str(data), **asdict(report)}.items()
+    }
+    if output is Format.json:
+        return console.json_line(values)
+    return "\n".join(
+        f"{key:<16}  {value:.2f}" if isinstance(value, float) else f"{key:<16}  {value}"
+        for key, value in values.items()
+    )

@@ -1,0 +1,33 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated
+
+import typer
+
+from ..bundled import DEFAULT_MODEL as DEFAULT_MODEL
+
+
+class Format(str, Enum):
+    """How results are written to standard output."""
+
+    text = "text"
+    json = "json"
+
+
+Model = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME", help="A bundled model (see `trocr models`), a folder, or a hub id."
+    ),
+]
+Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:1, …")]
+OutputFormat = Annotated[Format, typer.Option("--format", help="How results are written.")]
+NumBeams = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Width of the beam search; 1 is greedy.")
+]
+BatchSize = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Lines in one pass; the texts do not depend on it.")
+]

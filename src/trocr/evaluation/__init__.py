@@ -1,0 +1,1 @@
+"""Scoring a recognizer on a labelled set."""
