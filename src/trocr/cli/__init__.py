@@ -15,12 +15,7 @@ import typer
 
 from .. import __version__
 from ..errors import TrOCRError
-from . import console
-from .doctor import doctor
-from .evaluate import evaluate
-from .models import models
-from .read import read
-from .train import train
+from . import console, doctor, evaluate, models, read, train
 
 EXIT_CODES = """\b
 Exit codes:
@@ -40,7 +35,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=EXIT_CODES,
 )
-for verb in (read, evaluate, models, doctor, train):
+for verb in (read.read, evaluate.evaluate, models.models, doctor.doctor, train.train):
     app.command()(verb)
 
 

@@ -31,7 +31,8 @@ CPU_FEATURES = ("avx2", "avx512_f", "avx512_bf16", "avx512_vnni", "amx_tile", "a
 def doctor() -> None:
     """Check this installation.
 
-    Shows versions, threads and CPU features, and lets every bundled model read its test line. The token ids are compared with those stored beside the model; the exit code is 1 where they
+    Shows versions, threads and CPU features, and lets every bundled model read its test line. The
+    token ids are compared with those stored beside the model; the exit code is 1 where they
     differ.
 
     \b

@@ -23,6 +23,7 @@ from .options import (
 
 if TYPE_CHECKING:
     from ..recognizer import LineResult
+    from ..stream import Reading
 
 STDIN = "-"
 
@@ -49,8 +50,9 @@ def read(
 ) -> None:
     """Read pictures of one text line each.
 
-    Texts go to standard output in the order of FILES. One file gives its text, several give path<TAB>text. With --format json each line is an object
-    with path, text, confidence (0-1) and finish_reason (eos, length, blank or repetition).
+    Texts go to standard output in the order of FILES. One file gives its text, several give
+    path<TAB>text. With --format json each line is an object with path, text, confidence (0-1) and
+    finish_reason (eos, length, blank or repetition).
 
     A picture that cannot be read is reported on standard error, the others are read, and the exit
     code is 3.
@@ -76,12 +78,12 @@ def read(
         for reading in read_stream(reader, _pictures(files), **options):
             bar.advance()
             with bar.aside():
-                if reading.error:
-                    failed = True
-                    console.report(reading.error, "stdin" if reading.name == STDIN else "")
-                elif reading.result:
+                if reading.result:
                     line = _formatted(reading.name, reading.result, output, len(files))
                     print(line, flush=True)
+                else:
+                    failed = True
+                    _report(reading)
     if failed:
         raise typer.Exit(ImageError.exit_code)
 
@@ -114,6 +116,15 @@ def _read_lexicon(path: Path) -> list[str]:
 def _pictures(files: list[str]) -> Iterator[tuple[str, Any]]:
     for file in files:
         yield file, sys.stdin.buffer.read() if file == STDIN else file
+
+
+def _report(reading: Reading) -> None:
+    assert reading.error is not None
+    if Path(reading.name).is_dir():
+        hint = f"Give the pictures in it: {reading.name.rstrip('/')}/*.png"
+        console.report(ImageError(f"{reading.name} is a folder.", hint))
+    else:
+        console.report(reading.error, "stdin" if reading.name == STDIN else "")
 
 
 def _formatted(path: str, result: LineResult, output: Format, files: int) -> str:

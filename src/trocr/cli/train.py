@@ -21,9 +21,10 @@ def train(
 ) -> None:
     """Train a line model as a configuration says.
 
-    Its name, data, sizes and schedule are all in CONFIG. A run that was stopped goes on from its last checkpoint: give the same command again. The run
-    folder holds log.jsonl (losses and validation scores), validation/ (the lines kept out of
-    training, a labelled set), checkpoint.pt, and at the end model/.
+    Its name, data, sizes and schedule are all in CONFIG. A run that was stopped goes on from its
+    last checkpoint: give the same command again. The run folder holds log.jsonl (losses and
+    validation scores), validation/ (the lines kept out of training, a labelled set),
+    checkpoint.pt, and at the end model/.
 
     \b
     trocr train configs/printed.toml --processes 2

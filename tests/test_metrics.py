@@ -1,0 +1,74 @@
+"""Scores against values worked out by hand."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trocr.errors import UsageError
+from trocr.metrics import character_error_rate, exact_match, sroie_scores, word_error_rate
+
+
+@pytest.mark.parametrize(
+    ("prediction", "reference", "expected"),
+    [
+        ("kitten", "sitting", 100 * 3 / 7),
+        ("", "abcd", 100.0),
+        ("abcdefgh", "abcd", 100.0),
+        ("abcdefghi", "abc", 200.0),
+        ("RM 1.50", "RM1.50", 100 / 6),
+        ("Ä", "A", 100.0),
+        ("", "", 0.0),
+        ("x", "", 100.0),
+    ],
+)
+def test_character_error_rate(prediction: str, reference: str, expected: float) -> None:
+    assert character_error_rate([prediction], [reference]) == pytest.approx(expected)
+
+
+def test_error_rates_weigh_lines_by_their_length() -> None:
+    predictions, references = ["a", "bbbbbbbbb"], ["x", "bbbbbbbbb"]
+    assert character_error_rate(predictions, references) == pytest.approx(10.0)
+    assert word_error_rate(["a", "b c d"], ["x", "b c d"]) == pytest.approx(25.0)
+
+
+def test_words_are_split_at_any_white_space() -> None:
+    assert word_error_rate([" a  b\tc "], ["a b c"]) == 0.0
+    assert sroie_scores([" a  b\tc "], ["a b c"]).f1 == 100.0
+
+
+def test_exact_match_takes_every_character() -> None:
+    assert exact_match(["a", "b ", "C", ""], ["a", "b", "c", ""]) == 50.0
+
+
+def test_sroie_scores_match_words_as_multisets_line_by_line() -> None:
+    # TOTAL and one of two "5.00" match in line 1; line 2 repeats a word; "x" is in another line.
+    predictions = ["TOTAL 5.00 5,00", "a a a", ""]
+    references = ["5.00 TOTAL 5.00 RM", "a b", "x"]
+    scores = sroie_scores(predictions, references)
+    assert scores.precision == pytest.approx(100 * 3 / 6)
+    assert scores.recall == pytest.approx(100 * 3 / 7)
+    assert scores.f1 == pytest.approx(100 * 6 / 13)
+
+
+def test_sroie_scores_without_any_match() -> None:
+    scores = sroie_scores(["a"], ["b"])
+    assert (scores.precision, scores.recall, scores.f1) == (0.0, 0.0, 0.0)
+    assert sroie_scores([""], ["b"]).f1 == 0.0
+
+
+@given(st.lists(st.text(max_size=12), min_size=1, max_size=5))
+def test_the_truth_scores_full_marks(texts: list[str]) -> None:
+    assert character_error_rate(texts, texts) == word_error_rate(texts, texts) == 0.0
+    assert exact_match(texts, texts) == 100.0
+    if any(text.split() for text in texts):
+        assert sroie_scores(texts, texts).f1 == pytest.approx(100.0)
+
+
+@pytest.mark.parametrize(
+    "score", [character_error_rate, word_error_rate, exact_match, sroie_scores]
+)
+def test_unequal_lengths_are_refused(score: object) -> None:
+    with pytest.raises(UsageError, match="1 predictions for 2 references"):
+        score(["a"], ["a", "b"])  # type: ignore[operator]
