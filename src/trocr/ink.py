@@ -8,6 +8,7 @@ from PIL import Image
 
 MIN_CONTRAST = 24.0  # grey levels between paper and the mean of a 2 x 2 patch of ink
 MIN_INK_PATCHES = 2
+NOISE_COVER = 0.2  # share of patches that differ from the paper, where noise is suspected
 MIN_CORRELATION = 0.3  # of neighbouring pixels: white noise has 0, strokes of text 0.6 to 0.95
 
 FloatArray = NDArray[np.float32]
@@ -19,16 +20,16 @@ def is_blank(image: Image.Image) -> bool:
     Args:
         image: any mode, any size.
 
-    Bare: no patch of 2 x 2 pixels differs from the paper around it by ``MIN_CONTRAST``. Noise:
-    neighbouring pixels have nothing to do with each other.
+    Bare: no patch of 2 x 2 pixels differs from the paper by ``MIN_CONTRAST``. Noise: it covers the
+    crop, and neighbouring pixels have nothing to do with each other.
     """
     pixels = np.asarray(image.convert("L"), np.float32)
     if min(pixels.shape) < 3:
         return True
-    contrast = np.abs(_patches(pixels) - np.median(pixels))
-    if int((contrast > MIN_CONTRAST).sum()) < MIN_INK_PATCHES:
+    inked = np.abs(_patches(pixels) - np.median(pixels)) > MIN_CONTRAST
+    if int(inked.sum()) < MIN_INK_PATCHES:
         return True
-    return _neighbour_correlation(pixels) < MIN_CORRELATION
+    return bool(inked.mean() > NOISE_COVER) and _neighbour_correlation(pixels) < MIN_CORRELATION
 
 
 def _patches(pixels: FloatArray) -> FloatArray:

@@ -47,14 +47,14 @@ def _texture(pixels: FloatArray, generator: np.random.Generator) -> FloatArray:
 
 def _speckles(pixels: FloatArray, generator: np.random.Generator) -> FloatArray:
     chosen = generator.random(pixels.shape) < generator.uniform(0.001, 0.1)
-    speckled = pixels.copy()
+    speckled: FloatArray = pixels.copy()
     speckled[chosen] = generator.uniform(0, 120)
     return speckled
 
 
 def _rule(pixels: FloatArray, generator: np.random.Generator) -> FloatArray:
     """A ruled line, a box edge, or the shadow of a fold."""
-    ruled = pixels.copy()
+    ruled: FloatArray = pixels.copy()
     thickness = int(generator.integers(1, 4))
     ink = np.float32(generator.uniform(0, 150))
     if generator.random() < 0.7:

@@ -16,11 +16,9 @@ from rich.progress import Progress
 from torch import nn
 from torch.nn import functional as F
 
-from ..config import LineEncoderConfig, TrOCRConfig
-from ..decoder import TrOCRForCausalLM
+from ..config import LineEncoderConfig, TrOCRConfig, VisionEncoderDecoderConfig
 from ..errors import CheckpointError
 from ..labelled_lines import LabelledLine, write_labelled_lines
-from ..line_encoder import LineEncoder
 from ..line_image import LineImageProcessor
 from ..model import VisionEncoderDecoderModel
 from ..processor import TrOCRProcessor
@@ -53,8 +51,11 @@ def build_model(config: TrainingConfig, tokenizer: Tokenizer) -> VisionEncoderDe
         cross_attention_hidden_size=encoder_config.hidden_size,
         **config.model.decoder,
     )
+    ids = {k: getattr(decoder_config, k) for k in ("decoder_start_token_id", "pad_token_id")}
     return VisionEncoderDecoderModel(
-        encoder=LineEncoder(encoder_config), decoder=TrOCRForCausalLM(decoder_config)
+        VisionEncoderDecoderConfig.from_encoder_decoder_configs(
+            encoder_config, decoder_config, **ids
+        )
     )
 
 
