@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
 
 from ..errors import TrOCRError
 
@@ -59,8 +59,11 @@ class Bar:
             self._progress.advance(self._task)
 
     @contextmanager
-    def aside(self) -> Iterator[None]:
-        """Out of the way of lines that are printed to the same terminal."""
-        self.__exit__()
+    def aside(self, stream: TextIO) -> Iterator[None]:
+        """Out of the way while ``stream`` is written to, if that is a terminal too."""
+        hidden = stream.isatty()
+        if hidden:
+            self.__exit__()
         yield
-        self.__enter__()
+        if hidden:
+            self.__enter__()

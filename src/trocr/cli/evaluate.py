@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
@@ -86,7 +87,7 @@ def evaluate(
         def on_reading(reading: Reading) -> None:
             bar.advance()
             if reading.error:
-                with bar.aside():
+                with bar.aside(sys.stderr):
                     console.report(reading.error, reading.name)
 
         report = run(

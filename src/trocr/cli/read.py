@@ -77,12 +77,13 @@ def read(
     with console.Bar(len(files)) as bar:
         for reading in read_stream(reader, _pictures(files), **options):
             bar.advance()
-            with bar.aside():
-                if reading.result:
+            if reading.result:
+                with bar.aside(sys.stdout):
                     line = _formatted(reading.name, reading.result, output, len(files))
                     print(line, flush=True)
-                else:
-                    failed = True
+            else:
+                failed = True
+                with bar.aside(sys.stderr):
                     _report(reading)
     if failed:
         raise typer.Exit(ImageError.exit_code)
