@@ -32,10 +32,12 @@ def train(
     trocr read line.png --model runs/printed/model
     """
     from ..training.config import TrainingConfig
-    from ..training.loop import train as train_replica
-    from ..training.replicas import run_replicas
 
     settings = TrainingConfig.read(config)
     folder = run or Path("runs") / settings.name
+
+    from ..training.loop import train as train_replica
+    from ..training.replicas import run_replicas
+
     run_replicas(processes, train_replica, settings, folder)
-    print(f"{folder / 'model'}")
+    print(folder / "model")
