@@ -4,15 +4,16 @@ import json
 import numpy as np
 import pytest
 import torch
-
 from line_models import CHARACTERS, text_picture
+
 from trocr.errors import CheckpointError, DataError, UsageError
 from trocr.labelled_lines import LabelledLine, write_labelled_lines
+from trocr.line_image import stack_lines
 from trocr.recognizer import load
 from trocr.training.augment import augmented_line
 from trocr.training.blank import blank_line
 from trocr.training.config import DataSection, TrainingConfig
-from trocr.training.data import LineBatches, decode_line, group_of, split_by_group
+from trocr.training.data import Batch, LineBatches, decode_line, group_of, split_by_group
 from trocr.training.loop import CHECKPOINT, Trainer, learning_rate, train
 from trocr.training.replicas import Replicas, run_replicas
 
@@ -78,7 +79,7 @@ def test_resuming_is_exact(configure, tmp_path, monkeypatch):
     config = configure(12)
     train(Replicas(), config, tmp_path / "whole")
 
-    class Killed(Exception):
+    class KilledError(Exception):
         pass
 
     trainer = Trainer(config, tmp_path / "halves")
@@ -86,17 +87,15 @@ def test_resuming_is_exact(configure, tmp_path, monkeypatch):
 
     def die_at_seven(batch):
         if trainer.step == 7:
-            raise Killed
+            raise KilledError
         return step(batch)
 
     trainer._train_step = die_at_seven
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         trainer.train()
     torch.manual_seed(99)
     train(Replicas(), config, tmp_path / "halves")
-    assert_equal_weights(
-        weights(tmp_path / "whole"), weights(tmp_path / "halves"), rtol=0, atol=0
-    )
+    assert_equal_weights(weights(tmp_path / "whole"), weights(tmp_path / "halves"), rtol=0, atol=0)
 
 
 def test_a_run_leaves_a_model_that_loads(configure, tmp_path):
@@ -182,6 +181,25 @@ def test_every_epoch_has_every_line_once(lines):
     assert plans[0] == batches.plan(0)
     first, second = (batches.batch(0, plans[0][0]) for _ in range(2))
     assert np.array_equal(first.pixel_values, second.pixel_values)
+
+
+def test_workers_prepare_the_same_batches(lines):
+    decoded = [decode_line(line, [5]) for line in lines]
+    batches = LineBatches(
+        decoded, height=32, max_width=256, tokens_per_batch=128, blank_share=0.1, seed=3
+    )
+    plan = batches.plan(0)
+    for own, ahead in zip(batches.load(0, plan), batches.load(0, plan, workers=1), strict=True):
+        assert np.array_equal(own.pixel_values, ahead.pixel_values)
+        assert own.token_ids == ahead.token_ids
+
+
+def test_a_batch_of_blanks_only_can_be_learnt(configure, tmp_path):
+    trainer = Trainer(configure(1), tmp_path / "run")
+    stacked = stack_lines([np.zeros((32, 40), np.float32)] * 2)
+    ctc, decoder = trainer._train_step(Batch(stacked.pixel_values, stacked.pixel_mask, [[], []]))
+    assert ctc > 0
+    assert decoder > 0
 
 
 def test_blank_crops_have_no_label(lines):

@@ -31,7 +31,9 @@ def bundled_folder(name: str) -> Path | None:
 
 
 def _summary(card: Path) -> str:
-    if not card.is_file():
-        return ""
-    prose = (line.strip() for line in card.read_text(encoding="utf-8").splitlines())
-    return next((line for line in prose if line and line[0].isalpha()), "")
+    """The first line of prose, behind the YAML front matter and the headings."""
+    text = card.read_text(encoding="utf-8") if card.is_file() else ""
+    if text.startswith("---\n"):
+        text = text.partition("\n---\n")[2]
+    lines = (line.strip() for line in text.splitlines())
+    return next((line for line in lines if line and not line.startswith("#")), "")

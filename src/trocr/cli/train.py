@@ -18,6 +18,10 @@ def train(
         int,
         typer.Option(min=1, metavar="N", help="Processes that share each step, best one a core."),
     ] = 1,
+    workers: Annotated[
+        int,
+        typer.Option(min=0, metavar="N", help="Processes that prepare batches ahead of a GPU."),
+    ] = 0,
 ) -> None:
     """Train a line model as a configuration says.
 
@@ -39,5 +43,5 @@ def train(
     from ..training.loop import train as train_replica
     from ..training.replicas import run_replicas
 
-    run_replicas(processes, train_replica, settings, folder)
+    run_replicas(processes, train_replica, settings, folder, workers)
     print(folder / "model")

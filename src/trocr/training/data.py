@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import numpy as np
+import torch
 from PIL import Image
+from torch.utils.data import DataLoader, Dataset
 
 from ..config import PIXELS_PER_TOKEN
 from ..errors import DataError
@@ -125,6 +127,12 @@ class LineBatches:
         drawn = [self._draw(epoch, index) for index in indices]
         return _batch([array for array, _ in drawn], [token_ids for _, token_ids in drawn])
 
+    def load(self, epoch: int, plan: Sequence[Sequence[int]], workers: int = 0) -> Iterator[Batch]:
+        """The batches of ``plan`` in order, prepared ahead by ``workers`` processes."""
+        dataset = _PlannedBatches(self, epoch, plan)
+        # A generator of its own: the global one must not depend on how often a run was resumed.
+        return iter(DataLoader(dataset, None, num_workers=workers, generator=torch.Generator()))
+
     def _draw(self, epoch: int, index: int) -> tuple[np.ndarray, list[int]]:
         generator = np.random.default_rng((self.seed, epoch, index))
         line = self.lines[index]
@@ -146,6 +154,19 @@ class LineBatches:
     def _tokens(self, index: int) -> float:
         width = self.lines[index].aspect * self.height * STRETCH_ALLOWANCE
         return min(width, self.max_width) / PIXELS_PER_TOKEN
+
+
+@dataclass(frozen=True)
+class _PlannedBatches(Dataset[Batch]):
+    batches: LineBatches
+    epoch: int
+    plan: Sequence[Sequence[int]]
+
+    def __len__(self) -> int:
+        return len(self.plan)
+
+    def __getitem__(self, index: int) -> Batch:
+        return self.batches.batch(self.epoch, self.plan[index])
 
 
 def plain_batches(

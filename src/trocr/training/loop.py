@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.progress import Progress
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..config import LineEncoderConfig, TrOCRConfig, VisionEncoderDecoderConfig
@@ -25,7 +25,7 @@ from ..processor import TrOCRProcessor
 from ..tokenizer import Tokenizer
 from .config import OptimizationSection, TrainingConfig
 from .data import Batch, LineBatches, TrainingLine, decode_line, plain_batches, read_split
-from .loss import IGNORED, ctc_loss, decoder_ids, decoder_logits, with_token_noise
+from .loss import IGNORED, ctc_loss, decoder_ids, decoder_logits, encode, with_token_noise
 from .replicas import Replicas
 from .validation import validate
 
@@ -75,16 +75,28 @@ class Trainer:
         run: folder for ``checkpoint.pt``, ``log.jsonl``, ``validation/`` and ``model/``; a run
             that was stopped goes on from its checkpoint.
         replicas: the processes that share every step; each takes its own batch.
+        workers: processes that prepare batches ahead; 0 prepares each when it is needed.
+
+    A CUDA device is used where there is one, with bfloat16 autocast; on a CPU a resumed run is
+    equal to the bit.
     """
 
-    def __init__(self, config: TrainingConfig, run: Path, replicas: Replicas | None = None) -> None:
+    def __init__(
+        self,
+        config: TrainingConfig,
+        run: Path,
+        replicas: Replicas | None = None,
+        workers: int = 0,
+    ) -> None:
         self.config, self.run_folder = config, run
         self.replicas = replicas or Replicas()
+        self.workers = workers
+        self.device = self.replicas.device
         self.section = config.optimization
         self.tokenizer = Tokenizer.from_characters(config.model.characters)
         torch.manual_seed(self.section.seed)
         torch.set_flush_denormal(True)
-        self.model = build_model(config, self.tokenizer)
+        self.model = build_model(config, self.tokenizer).to(self.device)
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
         self.optimizer = _optimizer(self.model, self.section)
         self.step = 0
@@ -141,38 +153,21 @@ class Trainer:
     def _remaining_batches(self, batches: LineBatches) -> Iterator[Batch]:
         while True:
             plan = batches.plan(self.epoch)
-            while self.next_batch + self.replicas.size <= len(plan):
+            shared = len(plan) // self.replicas.size * self.replicas.size
+            own = plan[self.next_batch + self.replicas.rank : shared : self.replicas.size]
+            for batch in batches.load(self.epoch, own, self.workers):
                 if self.step >= self.section.max_steps:
                     return
-                indices = plan[self.next_batch + self.replicas.rank]
                 self.next_batch += self.replicas.size
-                yield batches.batch(self.epoch, indices)
+                yield batch
             self.epoch, self.next_batch = self.epoch + 1, 0
 
     def _train_step(self, batch: Batch) -> tuple[float, float]:
-        section, config = self.section, self.model.config
+        section = self.section
         self.model.train()
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.step, section)
-        encoded = self.model.encoder(
-            torch.from_numpy(batch.pixel_values), torch.from_numpy(batch.pixel_mask)
-        )
-        ctc = ctc_loss(
-            encoded.ctc_logits,
-            encoded.attention_mask,
-            batch.token_ids,
-            config.encoder.ctc_blank_token_id,
-        )
-        inputs, labels = decoder_ids(batch.token_ids, config.decoder)
-        first_id, vocab_size = self.tokenizer.unk_token_id + 1, config.decoder.vocab_size
-        inputs = with_token_noise(inputs, section.decoder_token_noise, first_id, vocab_size)
-        logits = decoder_logits(self.model, encoded, inputs)
-        decoder = F.cross_entropy(
-            logits.flatten(0, 1).float(),
-            labels.flatten(),
-            ignore_index=IGNORED,
-            label_smoothing=section.label_smoothing,
-        )
+        ctc, decoder = self._losses(batch)
         loss = section.ctc_weight * ctc + (1 - section.ctc_weight) * decoder
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -181,6 +176,29 @@ class Trainer:
         self.optimizer.step()
         self._update_average()
         return ctc.item(), decoder.item()
+
+    def _losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """CTC loss and cross-entropy of a batch."""
+        section, config = self.section, self.model.config
+        inputs, labels = decoder_ids(batch.token_ids, config.decoder)
+        first_id, vocab_size = self.tokenizer.unk_token_id + 1, config.decoder.vocab_size
+        inputs = with_token_noise(inputs, section.decoder_token_noise, first_id, vocab_size)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            encoded = encode(self.model, batch)
+            logits = decoder_logits(self.model, encoded, inputs.to(self.device))
+        ctc = ctc_loss(
+            encoded.ctc_logits,
+            encoded.attention_mask,
+            batch.token_ids,
+            config.encoder.ctc_blank_token_id,
+        )
+        decoder = F.cross_entropy(
+            logits.flatten(0, 1).float(),
+            labels.flatten().to(self.device),
+            ignore_index=IGNORED,
+            label_smoothing=section.label_smoothing,
+        )
+        return ctc, decoder
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -231,7 +249,7 @@ class Trainer:
         if not path.exists():
             return
         try:
-            state = torch.load(path, weights_only=True)
+            state = torch.load(path, map_location="cpu", weights_only=True)
             self.model.load_state_dict(state["model"])
             self.average.load_state_dict(state["average"])
             self.optimizer.load_state_dict(state["optimizer"])
@@ -248,14 +266,14 @@ class Trainer:
         folder = self.run_folder / "model"
         encoder = self.model.config.encoder
         image_processor = LineImageProcessor(encoder.image_height, encoder.max_image_width)
-        self.average.save_pretrained(folder)
+        self.average.cpu().save_pretrained(folder)
         TrOCRProcessor(image_processor, self.tokenizer).save_pretrained(folder)
         (folder / "training.toml").write_text(self.config.source, encoding="utf-8")
 
 
-def train(replicas: Replicas, config: TrainingConfig, run: Path) -> None:
+def train(replicas: Replicas, config: TrainingConfig, run: Path, workers: int = 0) -> None:
     """One process of ``trocr train``."""
-    Trainer(config, run, replicas).train()
+    Trainer(config, run, replicas, workers).train()
 
 
 def _optimizer(model: nn.Module, section: OptimizationSection) -> torch.optim.AdamW:

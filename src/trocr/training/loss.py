@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .data import Batch
+
 IGNORED = -100
 
 
@@ -29,7 +31,8 @@ def ctc_loss(
     """
     log_probs = ctc_logits.float().log_softmax(-1).transpose(0, 1)
     lengths = torch.tensor([len(row) for row in token_ids])
-    targets = torch.tensor([token for row in token_ids for token in row])
+    targets = torch.tensor([token for row in token_ids for token in row], dtype=torch.int64)
+    targets = targets.to(ctc_logits.device)
     frames_per_token = ctc_logits.shape[1] // attention_mask.shape[1]
     frames = attention_mask.sum(1).long() * frames_per_token
     return F.ctc_loss(log_probs, targets, frames, lengths, blank=blank, zero_infinity=True)
@@ -40,6 +43,12 @@ def with_token_noise(token_ids: Tensor, share: float, first_id: int, vocab_size:
     noise = torch.randint(first_id, vocab_size, token_ids.shape)
     chosen = (torch.rand(token_ids.shape) < share) & (token_ids >= first_id)
     return torch.where(chosen, noise, token_ids)
+
+
+def encode(model: Any, batch: Batch) -> Any:
+    """The encoder's output for a batch, on the model's device."""
+    pixels, mask = torch.from_numpy(batch.pixel_values), torch.from_numpy(batch.pixel_mask)
+    return model.encoder(pixels.to(model.device), mask.to(model.device))
 
 
 def decoder_logits(model: Any, encoded: Any, input_ids: Tensor) -> Tensor:

@@ -19,6 +19,13 @@ class Replicas:
     rank: int = 0
     size: int = 1
 
+    @property
+    def device(self) -> torch.device:
+        """CUDA device number ``rank`` where there is one, else the CPU."""
+        if self.rank < torch.cuda.device_count():
+            return torch.device("cuda", self.rank)
+        return torch.device("cpu")
+
     def average_gradients(self, model: nn.Module) -> None:
         """Replace every gradient by its mean over the processes."""
         if self.size == 1:

@@ -11,7 +11,7 @@ from ..ctc import ctc_greedy_ids
 from ..metrics import character_error_rate, sroie_scores
 from ..tokenizer import Tokenizer
 from .data import Batch
-from .loss import IGNORED, decoder_ids, decoder_logits
+from .loss import IGNORED, decoder_ids, decoder_logits, encode
 
 
 @torch.inference_mode()
@@ -21,15 +21,13 @@ def validate(model: Any, batches: Iterable[Batch], tokenizer: Tokenizer) -> dict
     references: list[str] = []
     right = total = 0
     for batch in batches:
-        encoded = model.encoder(
-            torch.from_numpy(batch.pixel_values), torch.from_numpy(batch.pixel_mask)
-        )
+        encoded = encode(model, batch)
         blank = model.config.encoder.ctc_blank_token_id
         read = ctc_greedy_ids(encoded.ctc_logits, encoded.attention_mask, blank)
         predictions += tokenizer.batch_decode(read, skip_special_tokens=True)
         references += tokenizer.batch_decode(batch.token_ids, skip_special_tokens=True)
         inputs, labels = decoder_ids(batch.token_ids, model.config.decoder)
-        guesses = decoder_logits(model, encoded, inputs).max(-1).indices
+        guesses = decoder_logits(model, encoded, inputs.to(model.device)).max(-1).indices.cpu()
         right += int((guesses == labels).sum())
         total += int((labels != IGNORED).sum())
     return {
