@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from trocr.errors import CheckpointError, UsageError
+from .errors import CheckpointError, UsageError
 
 FILE_NAME = "generation_config.json"
 

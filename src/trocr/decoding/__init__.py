@@ -3,10 +3,10 @@
 ``generate`` is the way in; :class:`StepModel` is what it needs.
 """
 
-from trocr.decoding.constraints import Constraint, allow_characters, match_lexicon, match_regex
-from trocr.decoding.generate import generate
-from trocr.decoding.protocol import GenerateOutput, StepModel, sequence_confidence
-from trocr.decoding.repetition import RepetitionGuard
+from .constraints import Constraint, allow_characters, match_lexicon, match_regex
+from .generate import generate
+from .protocol import GenerateOutput, StepModel, sequence_confidence
+from .repetition import RepetitionGuard
 
 __all__ = [
     "Constraint",

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from trocr.decoding import regex
-from trocr.errors import UsageError
+from ..errors import UsageError
+from . import regex
 
 MAX_STATES = 20_000
 

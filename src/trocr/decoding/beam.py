@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from trocr.decoding.protocol import GenerateOutput, Hypothesis
-from trocr.decoding.search import Search, draw
+from .protocol import GenerateOutput, Hypothesis
+from .search import Search, draw
 
 
 @dataclass

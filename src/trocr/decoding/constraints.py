@@ -14,9 +14,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from trocr.decoding import automaton, regex
-from trocr.decoding.automaton import CharAutomaton
-from trocr.errors import UsageError
+from ..errors import UsageError
+from . import automaton, regex
+from .automaton import CharAutomaton
 
 _UNREACHABLE = np.iinfo(np.int32).max // 2
 # One mask of a 64,044-token vocabulary is 64 kB.

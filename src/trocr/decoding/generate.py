@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from trocr.decoding.beam import beam_search
-from trocr.decoding.constraints import Constraint
-from trocr.decoding.protocol import GenerateOutput, StepModel
-from trocr.decoding.repetition import RepetitionGuard
-from trocr.decoding.sampling import sample_search
-from trocr.decoding.search import Search, longest_sequence
-from trocr.errors import UsageError
-from trocr.generation_config import GenerationConfig
+from ..errors import UsageError
+from ..generation_config import GenerationConfig
+from .beam import beam_search
+from .constraints import Constraint
+from .protocol import GenerateOutput, StepModel
+from .repetition import RepetitionGuard
+from .sampling import sample_search
+from .search import Search, longest_sequence
 
 
 @torch.no_grad()

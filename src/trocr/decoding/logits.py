@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from trocr.errors import UsageError
-from trocr.generation_config import GenerationConfig
+from ..errors import UsageError
+from ..generation_config import GenerationConfig
 
 LogitsRule = Callable[[Tensor, Tensor], Tensor]
 

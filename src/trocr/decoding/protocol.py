@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from trocr.outputs import ModelOutput
+from ..outputs import ModelOutput
 
 
 class StepModel(Protocol):

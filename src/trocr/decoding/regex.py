@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NoReturn, TypeAlias
 
-from trocr.errors import UsageError
+from ..errors import UsageError
 
 MAX_REPEAT = 1000
 _LETTERS = {"n": "\n", "t": "\t", "r": "\r", "f": "\f", "v": "\v"}

@@ -7,8 +7,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from trocr.decoding.protocol import GenerateOutput, Hypothesis
-from trocr.decoding.search import Search, draw
+from .protocol import GenerateOutput, Hypothesis
+from .search import Search, draw
 
 # Copying a cache costs about one step, so drop finished rows only when they are this many.
 DROP_SHARE = 0.25

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from trocr.decoding.constraints import Constraint
-from trocr.decoding.logits import NEVER, LogitsRule, penalty_rules, sampling_rules
-from trocr.decoding.protocol import GenerateOutput, Hypothesis, StepModel, pack_hypotheses
-from trocr.decoding.repetition import RepetitionGuard
-from trocr.errors import UsageError
-from trocr.generation_config import GenerationConfig
+from ..errors import UsageError
+from ..generation_config import GenerationConfig
+from .constraints import Constraint
+from .logits import NEVER, LogitsRule, penalty_rules, sampling_rules
+from .protocol import GenerateOutput, Hypothesis, StepModel, pack_hypotheses
+from .repetition import RepetitionGuard
 
 
 @dataclass
