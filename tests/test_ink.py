@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
+from line_models import noise_picture, text_picture
 from PIL import Image, ImageOps
 
-from line_models import noise_picture, text_picture
 from trocr.ink import is_blank
 
 

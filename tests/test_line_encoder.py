@@ -1,7 +1,7 @@
 import pytest
 import torch
-
 from line_models import text_picture, tiny_line_model, tiny_processor
+
 from trocr.line_image import LineImageProcessor, normalize_ink, stack_lines
 
 

@@ -2,8 +2,6 @@ import random
 
 import pytest
 import torch
-from PIL import Image
-
 from line_models import (
     noise_picture,
     text_picture,
@@ -11,6 +9,8 @@ from line_models import (
     tiny_processor,
     tiny_recognizer,
 )
+from PIL import Image
+
 from trocr.decoding import RepetitionGuard
 from trocr.errors import CheckpointError, ImageError, UsageError
 from trocr.generation_config import GenerationConfig
