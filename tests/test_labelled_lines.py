@@ -1,3 +1,4 @@
+import contextlib
 import io
 import random
 import tarfile
@@ -67,3 +68,14 @@ def test_a_damaged_archive(tmp_path):
 def test_no_labels(tmp_path):
     with pytest.raises(DataError, match=r"labels\.tsv"):
         list(read_labelled_lines(tmp_path))
+
+
+def test_a_flipped_byte_in_an_archive(folder, tmp_path):
+    path = tmp_path / "set.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        archive.add(folder, arcname=".")
+    good = path.read_bytes()
+    for position in range(20, len(good) - 8, 7):
+        path.write_bytes(good[:position] + bytes([good[position] ^ 0x55]) + good[position + 1 :])
+        with contextlib.suppress(DataError):
+            list(read_labelled_lines(path))

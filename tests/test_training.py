@@ -243,3 +243,11 @@ def test_missing_data_is_a_data_error(configure, tmp_path):
     (tmp_path / "lines/labels.tsv").unlink()
     with pytest.raises(DataError, match=r"labels\.tsv"):
         train(Replicas(), config, tmp_path / "run")
+
+
+@pytest.mark.slow
+def test_an_error_of_a_replica_is_the_error_of_the_run(configure, tmp_path):
+    config = configure(1)
+    (tmp_path / "lines/labels.tsv").unlink()
+    with pytest.raises(DataError, match=r"labels\.tsv"):
+        run_replicas(2, train, config, tmp_path / "run")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tarfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,7 @@ def _tar_reader(path: Path) -> Callable[[str], bytes]:
                 for member in archive
                 if (stream := archive.extractfile(member)) is not None
             }
-    except (OSError, EOFError, tarfile.TarError) as error:
+    except (OSError, EOFError, KeyError, tarfile.TarError, zlib.error) as error:
         raise DataError(
             f"Cannot read {path}: {error}.",
             f"A set is a folder, .tar or .tar.gz with {LABELS} and pictures.",

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import socket
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing.queues import SimpleQueue
 from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
-from torch.multiprocessing.spawn import spawn
+from torch.multiprocessing.spawn import ProcessExitedException, spawn
+
+from ..errors import TrOCRError
 
 
 @dataclass(frozen=True)
@@ -49,18 +54,33 @@ class Replicas:
 
 
 def run_replicas(processes: int, train: Callable[..., None], *arguments: Any) -> None:
-    """Call ``train(replicas, *arguments)`` in ``processes`` processes of this machine."""
+    """Call ``train(replicas, *arguments)`` in ``processes`` processes of this machine.
+
+    Raises:
+        TrOCRError: what one of them raised.
+    """
     if processes == 1:
         train(Replicas(), *arguments)
         return
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    spawn(_enter, (processes, port, train, arguments), nprocs=processes)  # type: ignore[no-untyped-call]
+    failures = multiprocessing.get_context("spawn").SimpleQueue()
+    try:
+        spawn(_enter, (processes, port, failures, train, arguments), nprocs=processes)  # type: ignore[no-untyped-call]
+    except ProcessExitedException:
+        if failures.empty():
+            raise
+        raise failures.get() from None
 
 
 def _enter(
-    rank: int, size: int, port: int, train: Callable[..., None], arguments: tuple[Any, ...]
+    rank: int,
+    size: int,
+    port: int,
+    failures: SimpleQueue[TrOCRError],
+    train: Callable[..., None],
+    arguments: tuple[Any, ...],
 ) -> None:
     torch.set_num_threads(1)
     distributed.init_process_group(
@@ -68,5 +88,8 @@ def _enter(
     )
     try:
         train(Replicas(rank, size), *arguments)
+    except TrOCRError as error:
+        failures.put(error)
+        sys.exit(error.exit_code)
     finally:
         distributed.destroy_process_group()
