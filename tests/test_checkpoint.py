@@ -54,6 +54,15 @@ def edit(folder: Path, change) -> None:
     save_file(tensors, folder / "model.safetensors")
 
 
+@pytest.mark.parametrize("safe", [True, False])
+def test_others_may_read_what_we_save_as_far_as_the_umask_lets_them(tmp_path, safe: bool) -> None:
+    (tmp_path / "plain").touch()
+    folder = tmp_path / "saved"
+    pair("vit").ours.save_pretrained(folder, safe_serialization=safe)
+    modes = {path.stat().st_mode for path in folder.iterdir()}
+    assert modes == {(tmp_path / "plain").stat().st_mode}
+
+
 # --- both ways ---------------------------------------------------------------------------------
 
 

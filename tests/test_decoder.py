@@ -46,7 +46,7 @@ def test_it_equals_the_reference_without_an_encoder(decoders) -> None:
     labels[1, 3:] = -100
     options = {"labels": labels, "output_attentions": True, "output_hidden_states": True}
     ours, theirs = (decoder(input_ids=tokens(), **options) for decoder in decoders)
-    assert ours.keys() == list(theirs.keys())
+    assert list(ours) == list(theirs)
     for name in ("loss", "logits", "hidden_states", "attentions"):
         torch.testing.assert_close(ours[name], theirs[name], **CLOSE)
 

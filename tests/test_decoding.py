@@ -219,7 +219,7 @@ def test_output_reads_as_tuple_and_by_name():
     config = GenerationConfig(max_length=4)
     output = generate(PrefixTable(5), torch.tensor([[0]]), config, max_positions=9)
     assert output[0] is output["sequences"] is output.sequences
-    assert "scores" not in output.keys()  # noqa: SIM118
+    assert "scores" not in output
 
 
 def test_sequence_confidence():

@@ -30,14 +30,14 @@ def test_outputs_have_the_reference_names_and_shapes(encoder_and_special_tokens)
     encoder, special = encoder_and_special_tokens
     output = encoder(torch.rand(2, 3, 12, 12), output_attentions=True, output_hidden_states=True)
     length = 9 + special
-    assert output.keys() == ["last_hidden_state", "hidden_states", "attentions"]
+    assert list(output) == ["last_hidden_state", "hidden_states", "attentions"]
     assert output.last_hidden_state.shape == (2, length, 16)
     assert [s.shape for s in output.hidden_states] == [(2, length, 16)] * 4
     assert [a.shape for a in output.attentions] == [(2, 2, length, length)] * 3
     torch.testing.assert_close(output.attentions[0].sum(-1), torch.ones(2, 2, length))
     final = encoder.layernorm(output.hidden_states[-1])
     torch.testing.assert_close(final, output.last_hidden_state)
-    assert encoder(torch.rand(2, 3, 12, 12)).keys() == ["last_hidden_state"]
+    assert list(encoder(torch.rand(2, 3, 12, 12))) == ["last_hidden_state"]
 
 
 def test_a_tuple_on_request(encoder_and_special_tokens) -> None:

@@ -121,7 +121,7 @@ def test_missing_inputs(model: VisionEncoderDecoderModel) -> None:
 
 def test_shapes_of_everything(model: VisionEncoderDecoderModel) -> None:
     output = model(images(), tokens(), output_attentions=True, output_hidden_states=True)
-    assert output.keys() == [
+    assert list(output) == [
         "logits",
         "past_key_values",
         "decoder_hidden_states",
@@ -136,6 +136,11 @@ def test_shapes_of_everything(model: VisionEncoderDecoderModel) -> None:
     assert {a.shape for a in output.encoder_attentions} == {(3, 4, 17, 17)}
     assert {s.shape for s in output.decoder_hidden_states} == {(3, 6, 32)}
     assert len(output.encoder_hidden_states) == 3
+    assert dict(output.items()).keys() == dict(**output).keys()
+    assert output.get("loss") is None
+    with pytest.raises(KeyError):
+        output["loss"]
+    assert output[0] is output["logits"] is output.logits
     as_tuple = model(images(), tokens(), labels=tokens(), return_dict=False)
     assert len(as_tuple) == 4
     torch.testing.assert_close(as_tuple[1], output.logits, rtol=0, atol=1e-5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -11,28 +12,52 @@ from torch.nn import functional as F
 
 from .errors import UsageError
 
+_TANH_GELU = partial(F.gelu, approximate="tanh")
+
+
+# Named functions, not lambdas: a model has to be picklable.
+def _clipped_gelu(x: Tensor) -> Tensor:
+    return F.gelu(x).clamp(-10, 10)
+
+
+def _quick_gelu(x: Tensor) -> Tensor:
+    return x * torch.sigmoid(1.702 * x)
+
+
+def _squared_relu(x: Tensor) -> Tensor:
+    return F.relu(x).square()
+
+
+def _sqrt_softplus(x: Tensor) -> Tensor:
+    return F.softplus(x).sqrt()
+
+
+def _identity(x: Tensor) -> Tensor:
+    return x
+
+
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": F.gelu,
-    "gelu_new": lambda x: F.gelu(x, approximate="tanh"),
-    "gelu_pytorch_tanh": lambda x: F.gelu(x, approximate="tanh"),
-    "gelu_python_tanh": lambda x: F.gelu(x, approximate="tanh"),
-    "gelu_accurate": lambda x: F.gelu(x, approximate="tanh"),
-    "gelu_fast": lambda x: F.gelu(x, approximate="tanh"),
     "gelu_python": F.gelu,
-    "gelu_10": lambda x: F.gelu(x).clamp(-10, 10),
-    "quick_gelu": lambda x: x * torch.sigmoid(1.702 * x),
+    "gelu_new": _TANH_GELU,
+    "gelu_pytorch_tanh": _TANH_GELU,
+    "gelu_python_tanh": _TANH_GELU,
+    "gelu_accurate": _TANH_GELU,
+    "gelu_fast": _TANH_GELU,
+    "gelu_10": _clipped_gelu,
+    "quick_gelu": _quick_gelu,
     "relu": F.relu,
-    "relu2": lambda x: F.relu(x).square(),
+    "relu2": _squared_relu,
     "relu6": F.relu6,
     "leaky_relu": F.leaky_relu,
     "silu": F.silu,
     "swish": F.silu,
     "mish": F.mish,
     "hardswish": F.hardswish,
-    "sqrtsoftplus": lambda x: F.softplus(x).sqrt(),
+    "sqrtsoftplus": _sqrt_softplus,
     "tanh": torch.tanh,
     "sigmoid": torch.sigmoid,
-    "linear": lambda x: x,
+    "linear": _identity,
 }
 
 

@@ -262,11 +262,14 @@ def _split(tensors: dict[str, Tensor], limit: int) -> list[dict[str, Tensor]]:
 def _write_file(path: Path, tensors: dict[str, Tensor]) -> None:
     # The model may be mapped from the very file it is saved to, so that one is never truncated.
     temporary = path.with_name(f".{path.name}.tmp")
+    temporary.touch()
+    mode = temporary.stat().st_mode  # safetensors would leave a file that only its owner can read
     try:
         if path.suffix == ".safetensors":
             safetensors.torch.save_file(tensors, temporary, metadata={"format": "pt"})
         else:
             torch.save(tensors, temporary)
+        temporary.chmod(mode)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -22,10 +22,12 @@ from .attention import (
     padding_mask,
 )
 from .config import ModelConfig, TrOCRConfig
+from .decoding import GenerateOutput, generate
 from .errors import UsageError
+from .generation import DecoderSteps, GenerativeModel
+from .generation_config import GenerationConfig
 from .outputs import CausalLMOutput, DecoderOutput, default
 from .positions import LearnedPositions, SinusoidalPositions
-from .pretrained import PretrainedModel
 
 
 class TrOCRDecoderLayer(nn.Module):
@@ -242,7 +244,7 @@ class TrOCRDecoderWrapper(nn.Module):
         self.decoder = TrOCRDecoder(config)
 
 
-class TrOCRForCausalLM(PretrainedModel):
+class TrOCRForCausalLM(GenerativeModel):
     """The decoder with its language-model head.
 
     Args:
@@ -259,6 +261,7 @@ class TrOCRForCausalLM(PretrainedModel):
         self.output_projection = nn.Linear(config.d_model, config.vocab_size, bias=False)
         self.apply(self._init_weights)
         self.tie_weights()
+        self.init_generation()
 
     def tied_names(self) -> dict[str, str]:
         if not self.config.tie_word_embeddings:
@@ -339,6 +342,39 @@ class TrOCRForCausalLM(PretrainedModel):
             cross_attentions=decoded.cross_attentions,
         )
         return output if default(return_dict, self.config.return_dict) else output.to_tuple()
+
+    @torch.no_grad()
+    def generate(
+        self,
+        input_ids: Tensor,
+        generation_config: GenerationConfig | None = None,
+        *,
+        encoder_hidden_states: Tensor | None = None,
+        encoder_attention_mask: Tensor | None = None,
+        generator: torch.Generator | None = None,
+        **overrides: Any,
+    ) -> Tensor | GenerateOutput:
+        """Continue texts, with or without something to cross-attend to.
+
+        Args:
+            input_ids: (batch, length) int64 prompts without padding.
+            encoder_hidden_states, encoder_attention_mask: as in ``forward``.
+            generation_config, generator, overrides: as in ``VisionEncoderDecoderModel.generate``.
+
+        Returns:
+            (batch * num_return_sequences, length) int64 ids, prompt included; or, with
+            ``return_dict_in_generate``, the whole ``GenerateOutput``.
+
+        Raises:
+            UsageError: settings that cannot work, or a prompt as long as the limit.
+        """
+        settings = self.generation_settings(generation_config, **overrides)
+        steps = DecoderSteps(
+            self, encoder_hidden_states, encoder_attention_mask, use_cache=settings.use_cache
+        )
+        limit = self.config.max_position_embeddings
+        output = generate(steps, input_ids, settings, max_positions=limit, generator=generator)
+        return output if settings.return_dict_in_generate else output.sequences
 
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, (nn.Linear, nn.Embedding)):

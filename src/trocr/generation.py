@@ -1,4 +1,4 @@
-"""Between a model and a search: its settings, and the decoder as a model of single steps."""
+"""Between a model and a search: the settings that count, and a decoder as single steps."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from torch import Tensor
 
 from .attention import KVCache
 from .config import ModelConfig
-from .decoder import TrOCRForCausalLM
 from .generation_config import FILE_NAME, GenerationConfig
+from .pretrained import PretrainedModel
 
 # transformers wrote this length into every config.json, whoever trained the model; lines are
 # longer, so it is never taken for a choice.
@@ -32,28 +32,71 @@ def read_generation_config(folder: Path) -> GenerationConfig:
     return config.merged(max_length=None) if config.max_length == LIBRARY_MAX_LENGTH else config
 
 
-def legacy_settings(config: ModelConfig, decoder: ModelConfig) -> dict[str, Any]:
-    """Generation settings that a ``config.json`` holds: the decoder's, then the model's own."""
-    known = set(GenerationConfig().__dict__) - {"extra", "use_cache"}
-    settings: dict[str, Any] = {}
-    for source in (decoder, config):
-        values = {k: v for k, v in vars(source).items() if k in known and v is not None}
-        if values.get("max_length") == LIBRARY_MAX_LENGTH:
-            del values["max_length"]
-        settings.update(values)
-    return settings
-
-
 def settings_of(config: GenerationConfig) -> dict[str, Any]:
     """The settings that differ from their defaults."""
     return {k: v for k, v in config.to_dict().items() if k not in config.extra}
+
+
+class GenerativeModel(PretrainedModel):
+    """A model that writes text, and the settings that it writes with.
+
+    Attributes:
+        generation_config: from the folder's ``generation_config.json``; settings to edit.
+    """
+
+    generation_config: GenerationConfig
+
+    def setting_sources(self) -> tuple[ModelConfig, ...]:
+        """Configurations that may hold generation settings too; the last one counts most."""
+        return (self.config,)
+
+    def init_generation(self) -> None:
+        """Forget every setting; called once the configurations are there."""
+        self.generation_config = GenerationConfig()
+        self._built_with = self._config_settings()
+
+    def generation_settings(
+        self, generation_config: GenerationConfig | None = None, **overrides: Any
+    ) -> GenerationConfig:
+        """The settings that ``generate`` would use.
+
+        They count in this order: ``overrides``, ``generation_config``, what was set in
+        ``model.config`` since the model was built, ``model.generation_config``, what the folder's
+        ``config.json`` holds. In the second and fourth, a setting at its default counts as not
+        given, and so does a ``max_length`` of 20 in a file.
+
+        Raises:
+            UsageError: an unknown setting, or values that cannot work.
+        """
+        held = dict(self._built_with)
+        if held.get("max_length") == LIBRARY_MAX_LENGTH:
+            del held["max_length"]
+        edited = {k: v for k, v in self._config_settings().items() if v != self._built_with.get(k)}
+        given = {} if generation_config is None else settings_of(generation_config)
+        named = {**settings_of(self.generation_config), **edited, **given, **overrides}
+        return GenerationConfig(**held).merged(**named)
+
+    def _config_settings(self) -> dict[str, Any]:
+        # Published configurations say use_cache=False, which was about training.
+        known = set(vars(GenerationConfig())) - {"extra", "use_cache"}
+        settings: dict[str, Any] = {}
+        for source in self.setting_sources():
+            settings |= {k: v for k, v in vars(source).items() if k in known and v is not None}
+        return settings
+
+    def _load(self, folder: Path) -> None:
+        super()._load(folder)
+        self.generation_config = read_generation_config(folder)
+
+    def _save_extras(self, folder: Path) -> None:
+        self.generation_settings().save_pretrained(folder)
 
 
 class DecoderSteps:
     """A decoder as the ``StepModel`` of ``decoding``: one call per step, states kept in between.
 
     Args:
-        decoder: in evaluation mode.
+        decoder: a ``TrOCRForCausalLM`` in evaluation mode.
         encoder_hidden_states: (rows, source, width), what to read.
         encoder_attention_mask: (rows, source), 1 = real.
         use_cache: keep keys and values; otherwise every step reads all tokens again.
@@ -61,8 +104,8 @@ class DecoderSteps:
 
     def __init__(
         self,
-        decoder: TrOCRForCausalLM,
-        encoder_hidden_states: Tensor,
+        decoder: PretrainedModel,
+        encoder_hidden_states: Tensor | None = None,
         encoder_attention_mask: Tensor | None = None,
         *,
         use_cache: bool = True,
@@ -71,14 +114,15 @@ class DecoderSteps:
         self._states = encoder_hidden_states
         self._mask = encoder_attention_mask
         self._cache = KVCache(decoder.config.decoder_layers) if use_cache else None
-        self._tokens = torch.empty(
-            (len(encoder_hidden_states), 0), dtype=torch.int64, device=encoder_hidden_states.device
-        )
+        self._tokens: Tensor | None = None
 
     def step(self, token_ids: Tensor) -> Tensor:
         """Read ``token_ids`` (rows, new_tokens); the next token's logits (rows, vocab)."""
         if self._cache is None:
-            self._tokens = token_ids = torch.cat((self._tokens, token_ids), 1)
+            seen = self._tokens
+            self._tokens = token_ids = (
+                token_ids if seen is None else torch.cat((seen, token_ids), 1)
+            )
         output = self._decoder(
             input_ids=token_ids,
             encoder_hidden_states=self._states,
@@ -92,10 +136,14 @@ class DecoderSteps:
 
     def reorder(self, rows: Tensor) -> None:
         """Make row i what row ``rows[i]`` was."""
-        self._mask = None if self._mask is None else self._mask[rows]
+        self._mask = _select(self._mask, rows)
         if self._cache is None:
-            self._states, self._tokens = self._states[rows], self._tokens[rows]
+            self._states, self._tokens = _select(self._states, rows), _select(self._tokens, rows)
             return
         if self._cache.get_seq_length() == 0:  # later, only the cached keys of the states count
-            self._states = self._states[rows]
+            self._states = _select(self._states, rows)
         self._cache.reorder(rows)
+
+
+def _select(tensor: Tensor | None, rows: Tensor) -> Tensor | None:
+    return None if tensor is None else tensor[rows]

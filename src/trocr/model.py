@@ -14,7 +14,7 @@ from .decoder import TrOCRForCausalLM
 from .decoding import Constraint, GenerateOutput, RepetitionGuard, generate
 from .encoder import DeiTModel, ViTModel
 from .errors import CheckpointError, UsageError
-from .generation import DecoderSteps, legacy_settings, read_generation_config, settings_of
+from .generation import DecoderSteps, GenerativeModel
 from .generation_config import GenerationConfig
 from .hub import resolve_folder
 from .line_encoder import LineEncoder
@@ -28,7 +28,7 @@ ENCODERS: dict[str, type[nn.Module]] = {
 }
 
 
-class VisionEncoderDecoderModel(PretrainedModel):
+class VisionEncoderDecoderModel(GenerativeModel):
     """Images to text.
 
     Args:
@@ -65,7 +65,10 @@ class VisionEncoderDecoderModel(PretrainedModel):
             if width is None and config.encoder.hidden_size != config.decoder.d_model
             else None
         )
-        self.generation_config = GenerationConfig()
+        self.init_generation()
+
+    def setting_sources(self) -> tuple[ModelConfig, ...]:
+        return self.config.decoder, self.config
 
     def get_encoder(self) -> nn.Module:
         return self.encoder
@@ -174,7 +177,7 @@ class VisionEncoderDecoderModel(PretrainedModel):
         pixel_values: Tensor | None = None,
         generation_config: GenerationConfig | None = None,
         *,
-        encoder_outputs: EncoderOutput | None = None,
+        encoder_outputs: EncoderOutput | tuple[Tensor, ...] | None = None,
         decoder_input_ids: Tensor | None = None,
         interpolate_pos_encoding: bool = False,
         pixel_mask: Tensor | None = None,
@@ -185,16 +188,15 @@ class VisionEncoderDecoderModel(PretrainedModel):
     ) -> Tensor | GenerateOutput:
         """Write the text of images.
 
-        Settings count in this order: ``overrides``, ``generation_config``, the folder's
-        ``generation_config.json``, what an older folder keeps in ``config.json``; in a file or
-        ``generation_config``, a setting at its default counts as not given, and so does a
-        ``max_length`` of 20 in a file. Without a limit the text runs to its end-of-sequence token
-        or to the end of the position table.
+        ``generation_settings`` says which settings count. Without a limit the text runs to its
+        end-of-sequence token or to the end of the position table.
 
         Args:
             pixel_values: (batch, channels, height, width), from the processor.
-            encoder_outputs: of ``encode``, instead of ``pixel_values``.
-            decoder_input_ids: (batch, length) int64 prompt; default: the start token.
+            encoder_outputs: of ``encode``, instead of ``pixel_values``; or a tuple, as in
+                ``forward``.
+            decoder_input_ids: (batch, length) int64 prompt without padding; the start token is
+                put in front where no row begins with it. Default: the start token.
             interpolate_pos_encoding, pixel_mask: for the encoders that know them.
             constraint, stop_repetition, generator: see ``decoding.generate``.
             overrides: any field of ``GenerationConfig``.
@@ -212,11 +214,10 @@ class VisionEncoderDecoderModel(PretrainedModel):
             if interpolate_pos_encoding:
                 options["interpolate_pos_encoding"] = True
             encoder_outputs = self.encode(pixel_values, **options)
-        if decoder_input_ids is None:
-            decoder_input_ids = self._start(settings, encoder_outputs.last_hidden_state)
+        encoded = _as_encoder_output(encoder_outputs)
         output = generate(
-            self.decoder_steps(encoder_outputs, use_cache=settings.use_cache),
-            decoder_input_ids,
+            self.decoder_steps(encoded, use_cache=settings.use_cache),
+            self._prompt(settings, encoded.last_hidden_state, decoder_input_ids),
             settings,
             max_positions=self.config.decoder.max_position_embeddings,
             constraint=constraint,
@@ -225,27 +226,20 @@ class VisionEncoderDecoderModel(PretrainedModel):
         )
         return output if settings.return_dict_in_generate else output.sequences
 
-    def generation_settings(
-        self, generation_config: GenerationConfig | None = None, **overrides: Any
-    ) -> GenerationConfig:
-        """The settings that ``generate`` would use; see there for what counts first.
-
-        Raises:
-            UsageError: an unknown setting, or values that cannot work.
-        """
-        settings = GenerationConfig(**legacy_settings(self.config, self.config.decoder))
-        given = {} if generation_config is None else settings_of(generation_config)
-        return settings.merged(**{**settings_of(self.generation_config), **given, **overrides})
-
-    def _start(self, settings: GenerationConfig, states: Tensor) -> Tensor:
+    def _prompt(self, settings: GenerationConfig, states: Tensor, given: Tensor | None) -> Tensor:
         token = settings.decoder_start_token_id
         token = settings.bos_token_id if token is None else token
         if token is None:
+            if given is not None:
+                return given
             raise UsageError(
                 "Neither decoder_start_token_id nor bos_token_id is set.",
                 "Pass decoder_start_token_id, or decoder_input_ids.",
             )
-        return torch.full((len(states), 1), token, dtype=torch.int64, device=states.device)
+        start = torch.full((len(states), 1), token, dtype=torch.int64, device=states.device)
+        if given is None:
+            return start
+        return given if (given[:, 0] == token).any() else torch.cat((start, given), 1)
 
     def prepare_decoder_input_ids_from_labels(self, labels: Tensor) -> Tensor:
         """``labels`` moved one place to the right behind the start token, -100 as padding.
@@ -311,13 +305,6 @@ class VisionEncoderDecoderModel(PretrainedModel):
             tuple((f"encoder.{ours}", f"encoder.{published}") for ours, published in names)
         )
 
-    def _load(self, folder: Path) -> None:
-        super()._load(folder)
-        self.generation_config = read_generation_config(folder)
-
-    def _save_extras(self, folder: Path) -> None:
-        self.generation_settings().save_pretrained(folder)
-
 
 def _joined_config(
     config: VisionEncoderDecoderConfig | None,
@@ -343,8 +330,11 @@ def _joined_config(
     return config
 
 
-def _as_encoder_output(outputs: EncoderOutput | tuple[Tensor, ...]) -> EncoderOutput:
-    if isinstance(outputs, tuple):
-        names = ("last_hidden_state", "hidden_states", "attentions")
-        return EncoderOutput(**dict(zip(names, outputs, strict=False)))  # type: ignore[arg-type]
-    return outputs
+def _as_encoder_output(outputs: Any) -> EncoderOutput:
+    """A tuple, or another library's output of the same names, as ours."""
+    if isinstance(outputs, EncoderOutput):
+        return outputs
+    names = ("last_hidden_state", "hidden_states", "attentions")
+    if not isinstance(outputs, tuple):
+        outputs = [getattr(outputs, name, None) for name in names]
+    return EncoderOutput(**dict(zip(names, outputs, strict=False)))

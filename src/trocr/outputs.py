@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -10,26 +10,27 @@ from torch import Tensor
 
 
 @dataclass
-class ModelOutput:
-    """Access by attribute, by name (``output["logits"]``) or by position among the set fields."""
-
-    def keys(self) -> list[str]:
-        return [f.name for f in fields(self) if getattr(self, f.name) is not None]
+class ModelOutput(Mapping[str, Any]):
+    """The fields that are set: by attribute, by name (``output["logits"]``) or by position."""
 
     def to_tuple(self) -> tuple[Any, ...]:
-        return tuple(getattr(self, name) for name in self.keys())
+        return tuple(self.values())
 
     def __getitem__(self, key: str | int | slice) -> Any:
-        return getattr(self, key) if isinstance(key, str) else self.to_tuple()[key]
+        if not isinstance(key, str):
+            return self.to_tuple()[key]
+        if key not in self:
+            raise KeyError(key)
+        return getattr(self, key)
 
     def __contains__(self, key: object) -> bool:
-        return key in self.keys()
+        return any(key == name for name in self)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.keys())
+        return (f.name for f in fields(self) if getattr(self, f.name) is not None)
 
     def __len__(self) -> int:
-        return len(self.keys())
+        return sum(1 for _ in self)
 
 
 @dataclass
