@@ -172,8 +172,11 @@ class GenerationConfig:
                 f"Unknown generation setting: {', '.join(unknown)}.",
                 f"Known are: {', '.join(sorted(_NAMES))}.",
             )
-        values = {name: getattr(self, name) for name in _NAMES}
-        return GenerationConfig(**{**values, **overrides}, extra=dict(self.extra))
+        return GenerationConfig(**{**self.settings(), **overrides}, extra=dict(self.extra))
+
+    def settings(self) -> dict[str, Any]:
+        """Return every setting by name, those at their default too."""
+        return {name: getattr(self, name) for name in sorted(_NAMES)}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> GenerationConfig:

@@ -136,9 +136,9 @@ class HybridDecoder:
     def _search(self, encoded: EncoderOutput) -> list[list[Hypothesis]]:
         output = self.model.generate(
             encoder_outputs=encoded,
-            generation_config=self.settings,
             constraint=self.constraint,
             stop_repetition=self.guard,
+            **self.settings.settings(),  # one by one, or the folder's would replace the defaults
         )
         assert isinstance(output, GenerateOutput)
         found = [self._hypothesis(output, row) for row in range(len(output.finish_reasons))]

@@ -160,7 +160,9 @@ class Recognizer:
                 f"batch_size={batch_size}, n_best={n_best}.", "Both have to be at least 1."
             )
         settings = self.model.generation_settings(
-            num_beams=max(num_beams, n_best), num_return_sequences=n_best
+            num_beams=max(num_beams, n_best),
+            num_return_sequences=n_best,
+            use_cache=True,  # published folders switch it off, for training's sake
         )
         decoder = HybridDecoder(
             self.model,
