@@ -23,7 +23,7 @@ PICTURES = [text_picture(text) for text in TEXTS]
 
 @pytest.fixture(scope="module")
 def reader():
-    return tiny_recognizer()
+    return tiny_recognizer(3)
 
 
 @pytest.fixture(scope="module")
@@ -128,18 +128,21 @@ def settings(model, **overrides):
 @torch.inference_mode()
 def test_an_accepted_draft_is_what_greedy_writes():
     """Force agreement by making the drafts the decoder's own greedy texts."""
-    model = tiny_line_model()
+    model = tiny_line_model(14)
     encoded = encoded_lines(model)
     decoder = HybridDecoder(model, settings(model))
     greedy = [line[0] for line in decoder._search(encoded)]
     drafts = [h.token_ids for h in greedy]
     readings, agreed = decoder._verify(encoded, drafts)
-    ended = [h.finish_reason == "eos" for h in greedy]
-    assert any(ended)
-    assert [same for same, end in zip(agreed, ended, strict=True) if end] == [True] * sum(ended)
-    for reading, hypothesis, end in zip(readings, greedy, ended, strict=True):
-        if end:
-            assert reading.token_logprobs == pytest.approx(hypothesis.token_logprobs, abs=1e-4)
+    assert {h.finish_reason for h in greedy} == {"eos", "length"}
+    assert all(agreed)
+    for reading, hypothesis in zip(readings, greedy, strict=True):
+        assert reading.finish_reason == hypothesis.finish_reason
+        assert reading.token_logprobs == pytest.approx(hypothesis.token_logprobs, abs=1e-4)
+    longer = decoder._verify(encoded, [[*ids, 5] for ids in drafts])[0]
+    for reading, hypothesis in zip(longer, greedy, strict=True):
+        if hypothesis.finish_reason == "length":
+            assert reading.token_ids == hypothesis.token_ids, "cut where the table ends"
     wrong = [[*ids[:-1], (ids[-1] + 1) % 28] if ids else [5] for ids in drafts]
     assert not any(decoder._verify(encoded, wrong)[1])
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .ctc import ctc_greedy_ids, ctc_log_probability
-from .decoding import Constraint, GenerateOutput, RepetitionGuard
+from .decoding import Constraint, GenerateOutput, RepetitionGuard, longest_sequence
 from .generation_config import GenerationConfig
 from .model import VisionEncoderDecoderModel
 from .outputs import EncoderOutput
@@ -102,7 +102,8 @@ class HybridDecoder:
     ) -> tuple[list[Hypothesis], list[bool]]:
         """Each draft as a hypothesis, and whether it is what greedy decoding writes."""
         config = self.model.config.decoder
-        room = config.max_position_embeddings - 1
+        room = longest_sequence(self.settings, 1, config.max_position_embeddings) - 1
+        ended = [len(draft) < room for draft in drafts]  # with room for the end token
         drafts = [draft[:room] for draft in drafts]
         start, end = config.decoder_start_token_id, config.eos_token_id
         inputs = _padded([[start, *draft] for draft in drafts], end, encoded)
@@ -111,15 +112,15 @@ class HybridDecoder:
             encoder_outputs=encoded, decoder_input_ids=inputs, use_cache=False, return_dict=True
         ).logits.float()
         logprobs = logits.log_softmax(-1).gather(-1, targets[..., None])[..., 0]
-        lengths = [len(draft) + 1 for draft in drafts]
+        lengths = [len(draft) + whole for draft, whole in zip(drafts, ended, strict=True)]
         same = logits.max(-1).indices == targets
         agreed = [
             bool(row[:length].all()) and self._allows(draft)
             for row, length, draft in zip(same, lengths, drafts, strict=True)
         ]
         readings = [
-            Hypothesis(draft, row[:length].tolist(), "eos")
-            for draft, row, length in zip(drafts, logprobs, lengths, strict=True)
+            Hypothesis(draft, row[:length].tolist(), "eos" if whole else "length")
+            for draft, row, length, whole in zip(drafts, logprobs, lengths, ended, strict=True)
         ]
         return readings, agreed
 

@@ -7,6 +7,7 @@ from .constraints import Constraint, allow_characters, match_lexicon, match_rege
 from .generate import generate
 from .protocol import GenerateOutput, StepModel, sequence_confidence
 from .repetition import RepetitionGuard
+from .search import longest_sequence
 
 __all__ = [
     "Constraint",
@@ -15,6 +16,7 @@ __all__ = [
     "StepModel",
     "allow_characters",
     "generate",
+    "longest_sequence",
     "match_lexicon",
     "match_regex",
     "sequence_confidence",
