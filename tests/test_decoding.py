@@ -1,12 +1,11 @@
 """Greedy search, sampling and beam search over a table of logits, against brute force."""
 
 import itertools
-import math
 
 import pytest
 import torch
 
-from trocr.decoding import RepetitionGuard, generate, sequence_confidence
+from trocr.decoding import RepetitionGuard, generate
 from trocr.errors import UsageError
 from trocr.generation_config import GenerationConfig
 
@@ -220,14 +219,6 @@ def test_output_reads_as_tuple_and_by_name():
     output = generate(PrefixTable(5), torch.tensor([[0]]), config, max_positions=9)
     assert output[0] is output["sequences"] is output.sequences
     assert "scores" not in output
-
-
-def test_sequence_confidence():
-    assert sequence_confidence([0.0, 0.0]) == 1.0
-    assert sequence_confidence([math.log(0.5), math.log(0.125)]) == pytest.approx(0.25)
-    masked = sequence_confidence(torch.tensor([-1.0, -9.0]), torch.tensor([True, False]))
-    assert masked == pytest.approx(math.exp(-1))
-    assert sequence_confidence([], []) == 0.0
 
 
 class Looping(PrefixTable):

@@ -73,9 +73,11 @@ class LineImageProcessor:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> LineImageProcessor:
+        """Build from the entries of ``preprocessor_config.json``; unknown ones are kept."""
         return cls(**{k: v for k, v in values.items() if k != "image_processor_type"})
 
     def to_dict(self) -> dict[str, Any]:
+        """The entries of ``preprocessor_config.json``."""
         return {
             "image_processor_type": type(self).__name__,
             "image_height": self.image_height,

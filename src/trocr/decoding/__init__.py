@@ -5,7 +5,7 @@
 
 from .constraints import Constraint, allow_characters, match_lexicon, match_regex
 from .generate import generate
-from .protocol import GenerateOutput, StepModel, sequence_confidence
+from .protocol import GenerateOutput, StepModel
 from .repetition import RepetitionGuard
 from .search import longest_sequence
 
@@ -19,5 +19,4 @@ __all__ = [
     "longest_sequence",
     "match_lexicon",
     "match_regex",
-    "sequence_confidence",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -94,23 +93,3 @@ def pack_hypotheses(
         token_logprobs=padded([row.logprobs for row in rows], 0.0, torch.float32),
         token_mask=padded([[1] * len(row.tokens) for row in rows], 0, torch.bool),
     )
-
-
-def sequence_confidence(
-    token_logprobs: Tensor | Sequence[float], mask: Tensor | Sequence[bool] | None = None
-) -> float:
-    """Geometric mean of a line's token probabilities, its end-of-sequence token included.
-
-    Args:
-        token_logprobs: (tokens,) natural log-probabilities.
-        mask: (tokens,) true where a token counts; all of them when ``None``.
-
-    Returns:
-        exp(mean log p), 0 to 1; 0 when no token counts.
-    """
-    values = torch.as_tensor(token_logprobs, dtype=torch.float64)
-    if mask is not None:
-        values = values[torch.as_tensor(mask, dtype=torch.bool, device=values.device)]
-    if values.numel() == 0:
-        return 0.0
-    return min(1.0, math.exp(float(values.mean())))
