@@ -57,6 +57,13 @@ def test_a_published_folder_sets_no_limit(folder: Path) -> None:
     assert (settings.decoder_start_token_id, settings.eos_token_id) == (2, 2)
 
 
+def test_the_references_settings_count_too(folder: Path) -> None:
+    model = VisionEncoderDecoderModel.from_pretrained(folder)
+    given = transformers.GenerationConfig(num_beams=3, max_new_tokens=7)
+    settings = model.generation_settings(given)
+    assert (settings.num_beams, settings.max_new_tokens) == (3, 7)
+
+
 def test_the_fine_tuning_tutorials_way_to_set_things_counts(folder: Path, tmp_path: Path) -> None:
     model = VisionEncoderDecoderModel.from_pretrained(folder)
     model.config.decoder_start_token_id = 0

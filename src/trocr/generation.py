@@ -32,8 +32,10 @@ def read_generation_config(folder: Path) -> GenerationConfig:
     return config.merged(max_length=None) if config.max_length == LIBRARY_MAX_LENGTH else config
 
 
-def settings_of(config: GenerationConfig) -> dict[str, Any]:
-    """The settings that differ from their defaults."""
+def settings_of(config: Any) -> dict[str, Any]:
+    """The settings of a ``GenerationConfig``, ours or the reference's, that are not defaults."""
+    if not isinstance(config, GenerationConfig):
+        config = GenerationConfig.from_dict(config.to_dict())
     return {k: v for k, v in config.to_dict().items() if k not in config.extra}
 
 
