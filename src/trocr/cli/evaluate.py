@@ -23,7 +23,10 @@ from .options import (
 )
 
 if TYPE_CHECKING:
+    from ..evaluation.protocols import ScoringProtocol
     from ..evaluation.runner import Report
+    from ..labelled_lines import LabelledLine
+    from ..recognizer import Recognizer
     from ..stream import Reading
 
 
@@ -76,12 +79,24 @@ def evaluate(
     trocr evaluate labelled/ --model runs/printed/model --format json
     """
     from ..evaluation.protocols import scoring_protocol
-    from ..evaluation.runner import evaluate as run
     from ..evaluation.runner import load_lines
     from ..recognizer import load
 
+    rules = scoring_protocol(protocol.value, ignore_case=ignore_case)
     lines = load_lines(data, limit)
     reader = load(model, device)
+    report = _score(reader, lines, rules, batch_size=batch_size, num_beams=num_beams)
+    print(_formatted(report, data, output), flush=True)
+    if report.unreadable:
+        raise typer.Exit(ImageError.exit_code)
+
+
+def _score(
+    reader: Recognizer, lines: list[LabelledLine], rules: ScoringProtocol, **options: int
+) -> Report:
+    """Score with a progress bar; pictures that cannot be read are reported as they come."""
+    from ..evaluation.runner import evaluate as run
+
     with console.Bar(len(lines)) as bar:
 
         def on_reading(reading: Reading) -> None:
@@ -90,17 +105,7 @@ def evaluate(
                 with bar.aside(sys.stderr):
                     console.report(reading.error, reading.name)
 
-        report = run(
-            reader,
-            lines,
-            scoring_protocol(protocol.value, ignore_case=ignore_case),
-            batch_size=batch_size,
-            num_beams=num_beams,
-            on_reading=on_reading,
-        )
-    print(_formatted(report, data, output), flush=True)
-    if report.unreadable:
-        raise typer.Exit(ImageError.exit_code)
+        return run(reader, lines, rules, on_reading=on_reading, **options)
 
 
 def _formatted(report: Report, data: Path, output: Format) -> str:
