@@ -45,3 +45,9 @@ def test_every_public_name_is_there() -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'tesseract'"):
         trocr.tesseract  # noqa: B018
+
+
+def test_loading_a_model_does_not_import_the_compiler() -> None:
+    """Drawing random parameters on the meta device would: two seconds for nothing."""
+    script = "import sys, trocr; trocr.load(); sys.exit('torch._dynamo' in sys.modules)"
+    subprocess.run([sys.executable, "-c", script], check=True)

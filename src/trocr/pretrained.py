@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from .checkpoint import KeyTable, NamePairs, load_tensors, read_tensors, write_tensors
 from .config import ModelConfig
@@ -18,6 +19,28 @@ Model = TypeVar("Model", bound="PretrainedModel")
 
 # What a constructor raises when the values of a config.json make no sense together.
 _BAD_CONFIG = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+
+
+_DRAWING = {
+    Tensor.normal_,
+    Tensor.uniform_,
+    nn.init.normal_,
+    nn.init.uniform_,
+    nn.init.kaiming_uniform_,
+}
+
+
+class _WithoutRandomness(TorchFunctionMode):
+    """Leaves new parameters as they are: drawing on the meta device would import torch._dynamo,
+    which takes longer than everything else that loading does."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func in _DRAWING:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
 
 
 class PretrainedModel(nn.Module):
@@ -106,7 +129,7 @@ class PretrainedModel(nn.Module):
         wanted = _dtype(dtype if dtype is not None else torch_dtype)
         try:
             # Parameters come from the file, so none is allocated or drawn at random before.
-            with torch.device("meta"):
+            with torch.device("meta"), _WithoutRandomness():
                 model = cls(cls.config_class.from_pretrained(folder))
         except _BAD_CONFIG as error:
             raise CheckpointError(
