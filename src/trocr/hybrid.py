@@ -8,7 +8,7 @@ the hypothesis with the better joint probability is kept.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -74,7 +74,6 @@ class HybridDecoder:
         self.settings = settings.merged(return_dict_in_generate=True)
         self.constraint = constraint
         self.guard = guard
-        self.drafts_accepted = 0
 
     def decode(self, encoded: EncoderOutput) -> list[list[Hypothesis]]:
         """Hypotheses of every line, best first; at least one each."""
@@ -86,7 +85,6 @@ class HybridDecoder:
         greedy = self.settings.num_beams == 1 and not self.settings.do_sample
         open_rows = [i for i, same in enumerate(agreed) if not (same and greedy)]
         hypotheses = [[reading] for reading in readings]
-        self.drafts_accepted += len(hypotheses) - len(open_rows)
         if open_rows:
             rows = torch.tensor(open_rows, device=encoded.ctc_logits.device)
             for row, found in zip(open_rows, self._search(select_rows(encoded, rows)), strict=True):
@@ -170,10 +168,7 @@ class HybridDecoder:
         scores = ctc_log_probability(
             encoded.ctc_logits[row], encoded.attention_mask[row], texts, blank
         )
-        rescored = [
-            Hypothesis(h.token_ids, h.token_logprobs, h.finish_reason, score)
-            for h, score in zip(found, scores, strict=True)
-        ]
+        rescored = [replace(h, ctc_logprob=score) for h, score in zip(found, scores, strict=True)]
         return sorted(rescored, key=lambda h: h.logprob, reverse=True)
 
 
