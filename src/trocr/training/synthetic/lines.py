@@ -1,0 +1,72 @@
+"""Text lines without end: each a function of a seed and its number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from PIL import Image
+
+from ..blank import blank_line
+from .degrade import captured, worn_ink
+from .paper import put_on_paper
+from .render import render_line
+
+if TYPE_CHECKING:
+    from .fonts import Face
+
+REDRAWS = 8  # texts tried before the characters that a face lacks are dropped
+LINE_SIGNS = frozenset(" ^")  # need no glyph: a gap, and the mark of a superscript
+
+
+class Texts(Protocol):
+    """Where labels come from; ``TextSource`` is one."""
+
+    def draw(self, generator: np.random.Generator) -> str: ...
+
+
+class SyntheticLines:
+    """Line pictures and their labels.
+
+    Args:
+        faces: what the lines are set in.
+        texts: what the lines say.
+        seed: with a line's number it decides everything about that line.
+        blank_share: share of pictures without text, labelled "".
+    """
+
+    def __init__(
+        self, faces: Sequence[Face], texts: Texts, seed: int, blank_share: float = 0.0
+    ) -> None:
+        self.faces = faces
+        self.texts = texts
+        self.seed = seed
+        self.blank_share = blank_share
+
+    def line(self, index: int) -> tuple[Image.Image, str]:
+        """Line number ``index``: a grey picture and its label, always the same ones."""
+        generator = np.random.default_rng((self.seed, index))
+        if generator.random() < self.blank_share:
+            height, width = generator.integers(20, 64), generator.integers(20, 900)
+            return blank_line(int(height), int(width), generator), ""
+        face = self.faces[int(generator.integers(len(self.faces)))]
+        text = self._text(face, generator)
+        if not text:
+            return blank_line(32, 200, generator), ""
+        mask = render_line(text, face, generator)
+        if face.kind == "print":
+            mask = worn_ink(mask, generator)
+        grey = captured(put_on_paper(mask, face.kind, generator), generator)
+        return Image.fromarray(grey), text
+
+    def _text(self, face: Face, generator: np.random.Generator) -> str:
+        """A text that the face has every character of, "" if it has none of them."""
+        for _ in range(REDRAWS):
+            text = self.texts.draw(generator)
+            if face.caps_only:
+                text = text.upper()
+            if not set(text) - face.characters - LINE_SIGNS:
+                return text
+        kept = (sign for sign in text if sign in face.characters or sign in LINE_SIGNS)
+        return " ".join("".join(kept).split())

@@ -1,0 +1,88 @@
+"""How a line is set: spacing, unsteadiness, margins and bends, drawn per line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .warp import NO_BEND, Bend
+
+
+@dataclass(frozen=True)
+class Manner:
+    """Lengths are in ems, or in line heights where said; deviations are those of a normal draw.
+
+    ``tracking``: extra space after a piece; ``word_space``: factor on the face's own space, and
+    ``space_spread`` its relative spread; ``by_glyph``: characters are set one by one, without
+    joins and kerning; ``word_rise``, ``word_growth``, ``glyph_wobble``: deviations of height,
+    size and place; ``faintest``: least ink of a piece, 0-255; ``neighbours``: parts of the lines
+    above and below are seen, ``pitch`` line heights away; ``margins``: left, top, right, bottom
+    around the ink, in line heights, negative where ink is cut off.
+    """
+
+    margins: tuple[float, float, float, float]
+    bend: Bend = NO_BEND
+    tracking: float = 0.0
+    word_space: float = 1.0
+    space_spread: float = 0.0
+    by_glyph: bool = False
+    word_rise: float = 0.0
+    word_growth: float = 0.0
+    glyph_wobble: float = 0.0
+    faintest: int = 255
+    features: tuple[str, ...] = ()
+    neighbours: bool = False
+    pitch: float = 1.2
+
+
+def print_manner(generator: np.random.Generator) -> Manner:
+    """A printed or typed line: straight, or struck letter by letter."""
+    chance = generator.random
+    spacing: dict[str, float | bool | int] = {}
+    if chance() < 0.22:  # a typewriter: every letter with its own force and place
+        spacing = {
+            "by_glyph": True,
+            "glyph_wobble": generator.uniform(0.0, 0.03),
+            "faintest": int(generator.integers(90, 256)),
+            "tracking": generator.uniform(-0.01, 0.06) if chance() < 0.5 else 0.0,
+        }
+    elif chance() < 0.1:
+        spacing = {"by_glyph": True, "tracking": generator.uniform(-0.03, 0.3)}
+    justified = chance() < 0.15
+    return Manner(
+        margins=crop_margins(generator),
+        bend=_print_bend(generator),
+        word_space=generator.uniform(1.2, 2.6) if justified else generator.uniform(0.8, 1.25),
+        space_spread=0.05 if chance() < 0.2 else 0.0,
+        features=("-liga", "-kern") if chance() < 0.15 else (),
+        neighbours=bool(chance() < 0.35),
+        pitch=generator.uniform(0.92, 1.35),
+        **spacing,
+    )
+
+
+def crop_margins(generator: np.random.Generator) -> tuple[float, float, float, float]:
+    """Left, top, right, bottom: tight boxes, usual ones, loose ones, and now and then a cut."""
+    style = generator.random()
+    if style < 0.3:
+        low, high = -0.05, 0.12
+    elif style < 0.8:
+        low, high = 0.03, 0.3
+    else:
+        low, high = 0.1, 0.6
+    left, top, right, bottom = generator.uniform(low, high, 4)
+    if generator.random() < 0.1:
+        left, right = generator.uniform(0, 2.0, 2)
+    return left, top, right, bottom
+
+
+def _print_bend(generator: np.random.Generator) -> Bend:
+    if generator.random() < 0.4:
+        return NO_BEND
+    return Bend(
+        slant=generator.normal(0, 0.12) if generator.random() < 0.3 else 0.0,
+        turn=generator.normal(0, 0.012) if generator.random() < 0.8 else 0.0,
+        drift=generator.uniform(0, 0.04) if generator.random() < 0.4 else 0.0,
+        elastic=generator.uniform(0, 0.012) if generator.random() < 0.3 else 0.0,
+    )

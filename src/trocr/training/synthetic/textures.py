@@ -1,0 +1,52 @@
+"""Grey textures made once per process and cut from at random: noise, grain, blots, fibres."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+ByteArray = NDArray[np.uint8]
+
+HEIGHT, WIDTH = 160, 2304  # pixels; larger cuts are enlarged
+VARIANTS = 3  # of each kind
+# Blur radii (across, along) in pixels of the noise that each kind is made of.
+BLURS: dict[str, tuple[tuple[float, float], ...]] = {
+    "noise": ((0.0, 0.0),),
+    "grain": ((0.7, 0.7), (1.4, 1.4)),
+    "blots": ((2.5, 2.5), (6.0, 6.0)),
+    "clouds": ((12.0, 16.0), (30.0, 50.0)),
+    "fibres": ((0.6, 5.0), (4.0, 0.6), (1.0, 1.0)),
+    "rows": ((0.5, 60.0),),
+    "columns": ((60.0, 0.6),),
+}
+
+
+def texture(kind: str, height: int, width: int, generator: np.random.Generator) -> ByteArray:
+    """A (height, width) cut of a texture, mean 128, standard deviation about 42.
+
+    The textures depend on nothing but the kind; the generator only chooses the cut.
+    """
+    sheet = _sheet(kind, int(generator.integers(VARIANTS)))
+    if height > HEIGHT or width > WIDTH:
+        size = (max(width, WIDTH), max(height, HEIGHT))
+        sheet = cv2.resize(sheet, size).astype(np.uint8, copy=False)
+    top = int(generator.integers(sheet.shape[0] - height + 1))
+    left = int(generator.integers(sheet.shape[1] - width + 1))
+    cut = sheet[top : top + height, left : left + width]
+    return np.ascontiguousarray(cut[::-1]) if generator.random() < 0.5 else cut
+
+
+@cache
+def _sheet(kind: str, variant: int) -> ByteArray:
+    generator = np.random.default_rng((sorted(BLURS).index(kind), variant))
+    total = np.zeros((HEIGHT, WIDTH), np.float32)
+    for across, along in BLURS[kind]:
+        noise = generator.standard_normal((HEIGHT, WIDTH), dtype=np.float32)
+        if across or along:
+            noise = cv2.GaussianBlur(noise, (0, 0), sigmaX=along, sigmaY=across)
+        total += noise / noise.std()
+    total *= 42.0 / total.std()
+    return (total - total.mean() + 128).clip(0, 255).astype(np.uint8)
