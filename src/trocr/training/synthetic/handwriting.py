@@ -21,7 +21,7 @@ def hand_manner(generator: np.random.Generator) -> Manner:
     return Manner(
         margins=crop_margins(generator),
         bend=Bend(
-            slant=generator.normal(0.04, 0.22),
+            slant=generator.normal(0.06, 0.2),
             slant_change=0.08 * unrest,
             turn=generator.normal(0, 0.012),
             drift=0.06 * unrest,
@@ -33,7 +33,7 @@ def hand_manner(generator: np.random.Generator) -> Manner:
         by_glyph=by_glyph,
         tracking=generator.uniform(-0.02, 0.05) if by_glyph else 0.0,
         word_rise=0.03 * unrest,
-        word_growth=0.05 * unrest,
+        word_growth=0.05 * unrest if chance() < 0.3 else 0.0,
         glyph_wobble=generator.uniform(0.0, 0.025) if by_glyph else 0.0,
         features=("-liga", "-calt") if chance() < 0.15 else (),
         neighbours=bool(chance() < 0.45),
@@ -48,13 +48,13 @@ def pen_stroke(mask: ByteArray, unit: float, generator: np.random.Generator) -> 
         mask: (height, width) ink coverage 0-255.
         unit: height of the line in pixels.
     """
-    softness = 0.025 * unit * generator.uniform(0.6, 1.3)
+    softness = unit * generator.uniform(0.012, 0.03)
     soft = cv2.GaussianBlur(mask, (0, 0), softness)
     pressure = texture("clouds", *mask.shape, generator)
     share = generator.uniform(0, 0.2)
     pressed = cv2.addWeighted(soft, 1.0, pressure, share, -128 * share)
     # Of the strokes' own darkness after softening, so that hairlines do not vanish.
-    level = generator.uniform(0.3, 0.75) * cv2.mean(soft, mask)[0]
+    level = generator.uniform(0.4, 0.85) * cv2.mean(soft, mask)[0]
     steepness = generator.uniform(2.0, 5.0)
     ramp = (np.arange(256) - level) * steepness + 128
     table = ramp.clip(0, 255).astype(np.uint8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -36,11 +37,13 @@ class Manner:
     pitch: float = 1.2
 
 
-def print_manner(generator: np.random.Generator) -> Manner:
-    """A printed or typed line: straight, or struck letter by letter."""
+def print_manner(fixed_pitch: bool, generator: np.random.Generator) -> Manner:
+    """A printed line, or one typed letter by letter, which faces of fixed pitch mostly are."""
     chance = generator.random
-    spacing: dict[str, float | bool | int] = {}
-    if chance() < 0.22:  # a typewriter: every letter with its own force and place
+    spacing: dict[str, Any] = {}
+    if chance() < (
+        0.6 if fixed_pitch else 0.1
+    ):  # a typewriter: every letter with its own force and place
         spacing = {
             "by_glyph": True,
             "glyph_wobble": generator.uniform(0.0, 0.03),

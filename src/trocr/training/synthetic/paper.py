@@ -24,7 +24,7 @@ def put_on_paper(mask: ByteArray, kind: str, generator: np.random.Generator) -> 
         ground = _ruled(ground, paper, ink, generator)
     coverage = mask.astype(np.float32) * np.float32(1 / 255)
     grey = ground + coverage * (np.float32(ink) - ground)
-    if chance() < 0.2:
+    if chance() < 0.12:
         grey = _shadowed(grey, generator)
     return grey.clip(0, 255).astype(np.uint8)
 
@@ -94,7 +94,7 @@ def _ruled(
 
 
 def _shadowed(grey: FloatArray, generator: np.random.Generator) -> FloatArray:
-    knots = generator.uniform(0.65, 1.0, (2, 4)).astype(np.float32)
+    knots = generator.uniform(0.72, 1.0, (2, 4)).astype(np.float32)
     light = cv2.resize(knots, (grey.shape[1], grey.shape[0]), interpolation=cv2.INTER_LINEAR)
     result: FloatArray = grey * light
     return result

@@ -16,7 +16,7 @@ FloatArray = NDArray[np.float32]
 class Bend:
     """Strengths, in shares of the line's height unless said otherwise.
 
-    ``slant``: horizontal shift per vertical pixel; ``slant_change``: its deviation along the line;
+    ``slant``: shift to the right per pixel upwards; ``slant_change``: its deviation along the line;
     ``turn``: rise per horizontal pixel; ``drift``: deviation of the baseline;
     ``growth``: relative deviation of the letter size; ``elastic``: deviation of single strokes.
     """
@@ -56,7 +56,7 @@ def bent(
     offset = bend.turn * (columns - (left + right) / 2)
     offset = offset + bend.drift * unit * _curve(width, 3.0 * unit, generator)
     growth = bend.growth * _curve(width, 2.0 * unit, generator)
-    map_x = columns + slant * above
+    map_x = columns - slant * above
     map_y = rows + offset + growth * above
     if bend.elastic:
         grid = (max(2, round(1.5 * height / unit) + 1), max(2, round(1.8 * width / unit) + 1))
