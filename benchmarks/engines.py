@@ -1,0 +1,104 @@
+"""Line recognisers with one thread each, behind one signature."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module, metadata
+from importlib.util import find_spec
+from pathlib import Path
+from shutil import which
+
+import numpy as np
+import torch
+from PIL import Image
+
+import trocr
+
+Line = tuple[str, float | None]  # text; confidence 0-1 where the engine gives one
+Read = Callable[[list[bytes], str], list[Line]]  # the language as Tesseract names it
+
+
+@dataclass(frozen=True)
+class Engine:
+    """``label`` has name and version; ``read`` takes encoded pictures and their language."""
+
+    label: str
+    model: str
+    read: Read
+
+
+def trocr_engine(label: str, name: str, folder: str) -> Engine:
+    """One of our models on the CPU; ``folder`` may also be a bundled name."""
+    torch.set_num_threads(1)
+    reader = trocr.load(folder, device="cpu")
+
+    def read(pictures: list[bytes], language: str) -> list[Line]:
+        return [(line.text, line.confidence) for line in reader.read_lines(pictures)]
+
+    return Engine(label, name, read)
+
+
+def rapidocr_engine() -> Engine:
+    """RapidOCR's default recogniser, from its wheel, on the crop as it is.
+
+    Its page preprocessing is off: it stretches crops to multiples of 32 pixels, for the detector.
+    """
+    import_module("cv2").setNumThreads(1)
+    engine = import_module("rapidocr").RapidOCR(
+        params={
+            "EngineConfig.onnxruntime.intra_op_num_threads": 1,
+            "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+            "Global.use_preprocess_img": False,
+            "Global.log_level": "error",
+        }
+    )
+
+    def read_one(picture: bytes) -> Line:
+        array = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"))[..., ::-1]
+        output = engine(array, use_det=False, use_cls=False, use_rec=True)
+        return (output.txts[0], float(output.scores[0])) if output.txts else ("", None)
+
+    def read(pictures: list[bytes], language: str) -> list[Line]:
+        return [read_one(picture) for picture in pictures]
+
+    return Engine(f"RapidOCR {metadata.version('rapidocr')}", "PP-OCRv6_rec_small", read)
+
+
+def tesseract_engine() -> Engine:
+    """The ``tesseract`` binary, ``--psm 7``; one process reads a whole list of pictures."""
+
+    def read(pictures: list[bytes], language: str) -> list[Line]:
+        with tempfile.TemporaryDirectory() as folder:
+            files = [Path(folder) / f"{number}.png" for number in range(len(pictures))]
+            for file, picture in zip(files, pictures, strict=True):
+                file.write_bytes(picture)  # Leptonica goes by the content, not by the name
+            names = Path(folder) / "names.txt"
+            names.write_text("".join(f"{file}\n" for file in files))
+            output = _tesseract(str(names), "-", "--psm", "7", "-l", language)
+        return [(" ".join(page.split()), None) for page in output.split("\f")]
+
+    version = _tesseract("--version").split()[1]
+    return Engine(f"Tesseract {version}", "eng, fra", read)
+
+
+def peers() -> list[Engine]:
+    """Those that this machine has: ``pip install 'trocr[benchmark]'``, Debian's tesseract-ocr."""
+    found = []
+    if find_spec("rapidocr"):
+        found.append(rapidocr_engine())
+    if which("tesseract"):
+        found.append(tesseract_engine())
+    return found
+
+
+def _tesseract(*arguments: str) -> str:
+    environment = {**os.environ, "OMP_THREAD_LIMIT": "1"}
+    done = subprocess.run(
+        ["tesseract", *arguments], env=environment, capture_output=True, text=True, check=True
+    )
+    return done.stdout
