@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .textures import texture
+from .textures import swing, texture
 
 ByteArray = NDArray[np.uint8]
 DOT = 8  # pixels; side of the picture of one printed dot
@@ -32,42 +32,42 @@ def worn_ink(mask: ByteArray, generator: np.random.Generator) -> ByteArray:
 def _edges(mask: ByteArray, generator: np.random.Generator) -> ByteArray:
     """Bleeding or starving ink with ragged edges: noise added to the soft edge, cut at a level."""
     soft = cv2.GaussianBlur(mask, (0, 0), generator.uniform(0.5, 1.1))
-    rough = generator.uniform(0, 0.6)
-    cut = texture("grain" if generator.random() < 0.7 else "noise", *mask.shape, generator)
-    soft = cv2.addWeighted(soft, 1.0, cut, rough, -128 * rough)
+    cut = texture("grain" if generator.random() < 0.7 else "noise", mask.shape, generator)
+    rough = cv2.multiply(soft, swing(cut, generator.uniform(0, 1)), scale=1 / 128)
     # Of the strokes' own darkness after softening, so that hairlines do not vanish.
-    level = generator.uniform(0.35, 0.85) * cv2.mean(soft, mask)[0]
+    level = generator.uniform(0.3, 0.75) * cv2.mean(soft, mask)[0]
     steepness = generator.uniform(1.5, 6.0)
     ramp = (np.arange(256) - level) * steepness + 128
-    return _mapped(soft, ramp)
+    return _mapped(np.asarray(rough, np.uint8), ramp)
 
 
 def _dots(mask: ByteArray, generator: np.random.Generator) -> ByteArray:
     """A needle printer: the line in a grid of dots."""
     height, width = mask.shape
-    pitch = max(2.0, height / generator.uniform(13, 20))
+    rows = generator.uniform(13, 30)
+    pitch = max(2.0, height / rows)
     grid = (max(1, round(width / pitch)), max(1, round(height / pitch)))
     coarse = cv2.resize(mask, grid, interpolation=cv2.INTER_AREA)
     level = generator.uniform(0.5, 0.8) * cv2.mean(coarse, coarse)[0]
     struck = (coarse > level).astype(np.uint8) * 255
     coordinates = np.arange(DOT) - (DOT - 1) / 2
     distance = np.hypot(coordinates[:, None], coordinates[None])
-    radius = generator.uniform(0.42, 0.62) * DOT
+    radius = (generator.uniform(0.42, 0.62) if rows < 20 else 0.8) * DOT  # fine dots touch
     dot = ((radius - distance) * 0.6 + 0.5).clip(0, 1)
     large = cv2.resize(struck, (grid[0] * 4, grid[1] * 4), interpolation=cv2.INTER_NEAREST)
     small = cv2.resize(dot, (4, 4), interpolation=cv2.INTER_AREA)
     tiled = np.tile(small, (grid[1], grid[0]))
     inked = (large * tiled).astype(np.uint8)
-    return cv2.resize(inked, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8)
+    return np.asarray(cv2.resize(inked, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _uneven(mask: ByteArray, generator: np.random.Generator) -> ByteArray:
     """Ink fading in and out along the line, or grainy."""
     kind = ("clouds", "blots", "grain", "fibres")[int(generator.integers(4))]
-    cut = texture(kind, *mask.shape, generator)
+    cut = texture(kind, mask.shape, generator)
     least = generator.uniform(0.35, 0.9)
     ramp = np.linspace(2 * least - 1, 1.3, 256).clip(0.25, 1) * 255
-    return cv2.multiply(mask, _mapped(cut, ramp), scale=1 / 255).astype(np.uint8, copy=False)
+    return np.asarray(cv2.multiply(mask, _mapped(cut, ramp), scale=1 / 255), np.uint8)
 
 
 def _streaks(mask: ByteArray, generator: np.random.Generator) -> ByteArray:
@@ -91,21 +91,21 @@ def captured(grey: ByteArray, generator: np.random.Generator) -> ByteArray:
         grey = _masked_outside(grey, generator)
     if chance() < 0.3:
         radius = min(0.3 + generator.exponential(0.3), 0.035 * grey.shape[0])
-        grey = cv2.GaussianBlur(grey, (0, 0), radius).astype(np.uint8)
+        grey = np.asarray(cv2.GaussianBlur(grey, (0, 0), radius), np.uint8)
     if chance() < 0.22:
         grey = _low_resolution(grey, generator)
     if chance() < 0.3:
         share = min(0.4, generator.exponential(0.1))
-        noise = texture("noise" if chance() < 0.6 else "grain", *grey.shape, generator)
-        grey = cv2.addWeighted(grey, 1.0, noise, share, -128 * share).astype(np.uint8)
+        noise = texture("noise" if chance() < 0.6 else "grain", grey.shape, generator)
+        grey = np.asarray(cv2.addWeighted(grey, 1.0, noise, share, -128 * share), np.uint8)
     if chance() < 0.1:
         grey = _black_and_white(grey, generator)
     if chance() < 0.25:
         quality = int(generator.integers(20, 92))
         _, data = cv2.imencode(".jpg", grey, (cv2.IMWRITE_JPEG_QUALITY, quality))
-        grey = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE).astype(np.uint8)
-    if chance() < 0.04:
-        grey = 255 - grey
+        grey = np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)
+    if chance() < 0.03:
+        grey = np.bitwise_not(grey)
     return grey
 
 
@@ -119,7 +119,7 @@ def _low_resolution(grey: ByteArray, generator: np.random.Generator) -> ByteArra
         interpolation=cv2.INTER_AREA,
     )
     way = cv2.INTER_LINEAR if generator.random() < 0.6 else cv2.INTER_CUBIC
-    return cv2.resize(small, (width, height), interpolation=way).astype(np.uint8)
+    return np.asarray(cv2.resize(small, (width, height), interpolation=way), np.uint8)
 
 
 def _black_and_white(grey: ByteArray, generator: np.random.Generator) -> ByteArray:
@@ -148,4 +148,4 @@ def _masked_outside(grey: ByteArray, generator: np.random.Generator) -> ByteArra
 
 
 def _mapped(values: ByteArray, table: NDArray[np.floating]) -> ByteArray:
-    return cv2.LUT(values, table.clip(0, 255).astype(np.uint8)).astype(np.uint8, copy=False)
+    return np.asarray(cv2.LUT(values, table.clip(0, 255).astype(np.uint8)), np.uint8)

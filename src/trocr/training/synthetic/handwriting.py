@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .manner import Manner, crop_margins
-from .textures import texture
+from .textures import swing, texture
 from .warp import Bend
 
 ByteArray = NDArray[np.uint8]
@@ -21,6 +21,7 @@ def hand_manner(generator: np.random.Generator) -> Manner:
     return Manner(
         margins=crop_margins(generator),
         bend=Bend(
+            stretch=float(np.exp(generator.normal(0, 0.12))),
             slant=generator.normal(0.06, 0.2),
             slant_change=0.08 * unrest,
             turn=generator.normal(0, 0.012),
@@ -38,6 +39,8 @@ def hand_manner(generator: np.random.Generator) -> Manner:
         features=("-liga", "-calt") if chance() < 0.15 else (),
         neighbours=bool(chance() < 0.45),
         pitch=generator.uniform(0.85, 1.4),
+        underlined=bool(chance() < 0.05),
+        struck=bool(chance() < 0.03),
     )
 
 
@@ -50,13 +53,12 @@ def pen_stroke(mask: ByteArray, unit: float, generator: np.random.Generator) -> 
     """
     softness = unit * generator.uniform(0.012, 0.03)
     soft = cv2.GaussianBlur(mask, (0, 0), softness)
-    pressure = texture("clouds", *mask.shape, generator)
-    share = generator.uniform(0, 0.2)
-    pressed = cv2.addWeighted(soft, 1.0, pressure, share, -128 * share)
+    pressure = texture("clouds", mask.shape, generator)
+    pressed = cv2.multiply(soft, swing(pressure, generator.uniform(0, 0.4)), scale=1 / 128)
     # Of the strokes' own darkness after softening, so that hairlines do not vanish.
-    level = generator.uniform(0.4, 0.85) * cv2.mean(soft, mask)[0]
+    level = generator.uniform(0.36, 0.68) * cv2.mean(soft, mask)[0]
     steepness = generator.uniform(2.0, 5.0)
     ramp = (np.arange(256) - level) * steepness + 128
     table = ramp.clip(0, 255).astype(np.uint8)
     table[:8] = 0
-    return cv2.LUT(pressed, table).astype(np.uint8, copy=False)
+    return np.asarray(cv2.LUT(pressed, table), np.uint8)

@@ -21,6 +21,7 @@ REDRAWS = 8  # texts tried before the characters that a face lacks are dropped
 # A tenth of all families, yet receipts and typescripts are set in nothing else.
 TYPED = re.compile("mono|code|courier|cousine|elite|inconsolata|lekton|anonymous-pro|vt323|fixed")
 TYPED_SHARE = 0.3
+CALMED_SHARE = 0.7  # of the texts in capitals, which few script faces can write
 Item = TypeVar("Item")
 LINE_SIGNS = frozenset(" ^")  # need no glyph: a gap, and the mark of a superscript
 
@@ -34,12 +35,16 @@ class Texts(Protocol):
 class SyntheticLines:
     """Line pictures and their labels.
 
+    ``case_blind`` is False: the labels have the case of the pictures.
+
     Args:
         faces: what the lines are set in.
         texts: what the lines say.
         seed: with a line's number it decides everything about that line.
         blank_share: share of pictures without text, labelled "".
     """
+
+    case_blind = False
 
     def __init__(
         self, faces: Sequence[Face], texts: Texts, seed: int, blank_share: float = 0.0
@@ -55,14 +60,16 @@ class SyntheticLines:
 
     def line(self, index: int) -> tuple[Image.Image, str]:
         """Line number ``index``: a grey picture and its label, always the same ones."""
-        generator = np.random.default_rng((self.seed, index))
+        return self.draw(np.random.default_rng((self.seed, index)))
+
+    def draw(self, generator: np.random.Generator) -> tuple[Image.Image, str]:
+        """A grey picture, 0-255, and its label, decided by ``generator`` alone."""
         if generator.random() < self.blank_share:
-            height, width = generator.integers(20, 64), generator.integers(20, 900)
-            return blank_line(int(height), int(width), generator), ""
+            return _blank(generator), ""
         face = self._face(generator)
         text = self._text(face, generator)
         if not text:
-            return blank_line(32, 200, generator), ""
+            return _blank(generator), ""
         mask = render_line(text, face, generator)
         if face.kind == "print":
             mask = worn_ink(mask, generator)
@@ -81,6 +88,8 @@ class SyntheticLines:
             text = self.texts.draw(generator)
             if face.caps_only:
                 text = text.upper()
+            elif face.kind == "hand" and text.isupper() and generator.random() < CALMED_SHARE:
+                text = text.title()
             if not set(text) - face.characters - LINE_SIGNS:
                 return text
         kept = (sign for sign in text if sign in face.characters or sign in LINE_SIGNS)
@@ -89,3 +98,9 @@ class SyntheticLines:
 
 def _one(items: Sequence[Item], generator: np.random.Generator) -> Item:
     return items[int(generator.integers(len(items)))]
+
+
+def _blank(generator: np.random.Generator) -> Image.Image:
+    height = int(generator.integers(20, 65))
+    width = int(height * np.exp(generator.uniform(np.log(0.8), np.log(16))))
+    return blank_line(height, width, generator)

@@ -14,12 +14,18 @@ from .warp import NO_BEND, Bend
 class Manner:
     """Lengths are in ems, or in line heights where said; deviations are those of a normal draw.
 
-    ``tracking``: extra space after a piece; ``word_space``: factor on the face's own space, and
-    ``space_spread`` its relative spread; ``by_glyph``: characters are set one by one, without
-    joins and kerning; ``word_rise``, ``word_growth``, ``glyph_wobble``: deviations of height,
-    size and place; ``faintest``: least ink of a piece, 0-255; ``neighbours``: parts of the lines
-    above and below are seen, ``pitch`` line heights away; ``margins``: left, top, right, bottom
-    around the ink, in line heights, negative where ink is cut off.
+    Attributes:
+        margins: left, top, right, bottom around the ink, in line heights; negative cuts it.
+        bend: what is done to the whole line.
+        tracking: extra space after a piece.
+        word_space: factor on the face's own space; ``space_spread`` is its relative spread.
+        by_glyph: characters are set one by one, without joins and kerning.
+        cell: each character in the middle of a cell, in widths of an m; 0 is none.
+        word_rise, word_growth, glyph_wobble: deviations of height, size and place.
+        faintest: least ink of a piece, 0-255.
+        features: OpenType features, as Pillow takes them.
+        neighbours: parts of the lines above and below are seen, ``pitch`` line heights away.
+        underlined, struck: a line under the text, a stray stroke.
     """
 
     margins: tuple[float, float, float, float]
@@ -28,6 +34,7 @@ class Manner:
     word_space: float = 1.0
     space_spread: float = 0.0
     by_glyph: bool = False
+    cell: float = 0.0
     word_rise: float = 0.0
     word_growth: float = 0.0
     glyph_wobble: float = 0.0
@@ -35,6 +42,8 @@ class Manner:
     features: tuple[str, ...] = ()
     neighbours: bool = False
     pitch: float = 1.2
+    underlined: bool = False
+    struck: bool = False
 
 
 def print_manner(fixed_pitch: bool, generator: np.random.Generator) -> Manner:
@@ -52,15 +61,19 @@ def print_manner(fixed_pitch: bool, generator: np.random.Generator) -> Manner:
         }
     elif chance() < 0.1:
         spacing = {"by_glyph": True, "tracking": generator.uniform(-0.03, 0.3)}
+    elif chance() < 0.06:
+        spacing = {"by_glyph": True, "cell": generator.uniform(0.75, 1.0)}
     justified = chance() < 0.15
     return Manner(
         margins=crop_margins(generator),
-        bend=_print_bend(generator),
+        bend=_print_bend(fixed_pitch, generator),
         word_space=generator.uniform(1.2, 2.6) if justified else generator.uniform(0.8, 1.25),
         space_spread=0.05 if chance() < 0.2 else 0.0,
         features=("-liga", "-kern") if chance() < 0.15 else (),
         neighbours=bool(chance() < 0.35),
         pitch=generator.uniform(0.92, 1.35),
+        underlined=bool(chance() < 0.04),
+        struck=bool(chance() < 0.01),
         **spacing,
     )
 
@@ -80,10 +93,12 @@ def crop_margins(generator: np.random.Generator) -> tuple[float, float, float, f
     return left, top, right, bottom
 
 
-def _print_bend(generator: np.random.Generator) -> Bend:
-    if generator.random() < 0.4:
+def _print_bend(fixed_pitch: bool, generator: np.random.Generator) -> Bend:
+    if generator.random() < 0.3:
         return NO_BEND
+    stretch = generator.normal(0, 0.2 if fixed_pitch else 0.08)
     return Bend(
+        stretch=float(np.exp(np.clip(stretch, -0.4, 0.45))),
         slant=generator.normal(0, 0.12) if generator.random() < 0.3 else 0.0,
         turn=generator.normal(0, 0.012) if generator.random() < 0.8 else 0.0,
         drift=generator.uniform(0, 0.04) if generator.random() < 0.4 else 0.0,

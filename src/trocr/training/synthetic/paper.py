@@ -26,7 +26,8 @@ def put_on_paper(mask: ByteArray, kind: str, generator: np.random.Generator) -> 
     grey = ground + coverage * (np.float32(ink) - ground)
     if chance() < 0.12:
         grey = _shadowed(grey, generator)
-    return grey.clip(0, 255).astype(np.uint8)
+    picture: ByteArray = grey.clip(0, 255).astype(np.uint8)
+    return picture
 
 
 def _paper_colour(generator: np.random.Generator) -> float:
@@ -54,7 +55,7 @@ def _ground(shape: tuple[int, ...], paper: float, generator: np.random.Generator
     kinds = ("noise", "grain", "grain", "blots", "clouds", "fibres", "rows", "columns")
     for index in generator.integers(0, len(kinds), int(generator.integers(0, 3))):
         strength = generator.exponential(0.06)
-        cut = texture(kinds[index], height, width, generator)
+        cut = texture(kinds[index], shape, generator)
         ground += (cut.astype(np.float32) - 128) * np.float32(min(strength, 0.3))
     if generator.random() < 0.3:
         ramp = np.linspace(0, generator.normal(0, 14), width, dtype=np.float32)
@@ -94,7 +95,7 @@ def _ruled(
 
 
 def _shadowed(grey: FloatArray, generator: np.random.Generator) -> FloatArray:
-    knots = generator.uniform(0.72, 1.0, (2, 4)).astype(np.float32)
-    light = cv2.resize(knots, (grey.shape[1], grey.shape[0]), interpolation=cv2.INTER_LINEAR)
+    clouds = texture("clouds", grey.shape, generator)
+    light = 1 - (clouds * np.float32(generator.uniform(0.1, 0.45) / 255))
     result: FloatArray = grey * light
     return result

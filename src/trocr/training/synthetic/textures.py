@@ -24,19 +24,26 @@ BLURS: dict[str, tuple[tuple[float, float], ...]] = {
 }
 
 
-def texture(kind: str, height: int, width: int, generator: np.random.Generator) -> ByteArray:
-    """A (height, width) cut of a texture, mean 128, standard deviation about 42.
+def texture(kind: str, shape: tuple[int, ...], generator: np.random.Generator) -> ByteArray:
+    """A cut of ``shape`` (height, width) of a texture, mean 128, standard deviation about 42.
 
     The textures depend on nothing but the kind; the generator only chooses the cut.
     """
+    height, width = shape
     sheet = _sheet(kind, int(generator.integers(VARIANTS)))
     if height > HEIGHT or width > WIDTH:
         size = (max(width, WIDTH), max(height, HEIGHT))
-        sheet = cv2.resize(sheet, size).astype(np.uint8, copy=False)
+        sheet = np.asarray(cv2.resize(sheet, size), np.uint8)
     top = int(generator.integers(sheet.shape[0] - height + 1))
     left = int(generator.integers(sheet.shape[1] - width + 1))
     cut = sheet[top : top + height, left : left + width]
     return np.ascontiguousarray(cut[::-1]) if generator.random() < 0.5 else cut
+
+
+def swing(cut: ByteArray, share: float) -> ByteArray:
+    """Factors around 128 for one: where the texture is darkest or lightest, ``share`` off it."""
+    table = (128 + (np.arange(256) - 128) * share).round().clip(0, 255).astype(np.uint8)
+    return np.asarray(cv2.LUT(cut, table), np.uint8)
 
 
 @cache
@@ -46,7 +53,9 @@ def _sheet(kind: str, variant: int) -> ByteArray:
     for across, along in BLURS[kind]:
         noise = generator.standard_normal((HEIGHT, WIDTH), dtype=np.float32)
         if across or along:
-            noise = cv2.GaussianBlur(noise, (0, 0), sigmaX=along, sigmaY=across)
+            soft = cv2.GaussianBlur(noise, (0, 0), sigmaX=along, sigmaY=across)
+            noise = np.asarray(soft, np.float32)
         total += noise / noise.std()
     total *= 42.0 / total.std()
-    return (total - total.mean() + 128).clip(0, 255).astype(np.uint8)
+    sheet: ByteArray = (total - total.mean() + 128).clip(0, 255).astype(np.uint8)
+    return sheet

@@ -14,13 +14,18 @@ FloatArray = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Bend:
-    """Strengths, in shares of the line's height unless said otherwise.
+    """Strengths, in line heights unless said otherwise.
 
-    ``slant``: shift to the right per pixel upwards; ``slant_change``: its deviation along the line;
-    ``turn``: rise per horizontal pixel; ``drift``: deviation of the baseline;
-    ``growth``: relative deviation of the letter size; ``elastic``: deviation of single strokes.
+    Attributes:
+        stretch: factor on the width.
+        slant: shift to the right per pixel upwards; ``slant_change`` deviates along the line.
+        turn: fall per horizontal pixel.
+        drift: deviation of the baseline.
+        growth: relative deviation of the letter size.
+        elastic: deviation of single strokes.
     """
 
+    stretch: float = 1.0
     slant: float = 0.0
     slant_change: float = 0.0
     turn: float = 0.0
@@ -47,9 +52,9 @@ def bent(
         unit: the height of the line in pixels, the length that ``bend`` is measured in.
     """
     left, top, right, bottom = box
-    width, height = right - left, bottom - top
+    width, height = max(1, round((right - left) * bend.stretch)), bottom - top
     rows = np.arange(top, bottom, dtype=np.float32)[:, None]
-    columns = np.arange(left, right, dtype=np.float32)[None]
+    columns = np.linspace(left, right, width, endpoint=False, dtype=np.float32)[None]
     above = np.float32(baseline) - rows
 
     slant = bend.slant + bend.slant_change * _curve(width, 2.0 * unit, generator)
@@ -64,7 +69,7 @@ def bent(
         map_x += _field(grid, (height, width), strength, generator)
         map_y += _field(grid, (height, width), strength, generator)
     maps = map_x.astype(np.float32, copy=False), map_y.astype(np.float32, copy=False)
-    return cv2.remap(mask, *maps, cv2.INTER_LINEAR).astype(np.uint8, copy=False)
+    return np.asarray(cv2.remap(mask, *maps, cv2.INTER_LINEAR), np.uint8)
 
 
 def _curve(width: int, spacing: float, generator: np.random.Generator) -> FloatArray:
@@ -79,4 +84,4 @@ def _field(
     knots = generator.standard_normal(grid, dtype=np.float32).clip(-2, 2)
     knots *= np.float32(strength)
     field = cv2.resize(knots, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
-    return field.astype(np.float32, copy=False)
+    return np.asarray(field, np.float32)
