@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,13 +90,14 @@ def _missing(path: Path, name: str) -> DataError:
     )
 
 
-def write_labelled_lines(lines: list[LabelledLine], folder: str | Path) -> None:
-    """Write a set as a folder that ``read_labelled_lines`` reads."""
+def write_labelled_lines(lines: Iterable[LabelledLine], folder: str | Path) -> None:
+    """Write a set as a folder that ``read_labelled_lines`` reads; pictures are not held."""
     folder = Path(folder)
+    rows = []
     for line in lines:
         target = folder / line.file
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(line.image)
-    rows = [f"{line.file}\t{line.text}\n" for line in lines]
+        rows.append(f"{line.file}\t{line.text}\n")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / LABELS).write_text("file\ttext\n" + "".join(rows), encoding="utf-8")

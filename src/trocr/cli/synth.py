@@ -1,0 +1,66 @@
+"""``trocr synth``: labelled lines made from fonts and texts."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+PREVIEWED = 60  # lines on the sheet of --preview
+
+
+class Kind(str, Enum):
+    """What the faces imitate."""
+
+    print = "print"
+    hand = "hand"
+
+
+class Part(str, Enum):
+    """Which families of faces are used; no two parts share one."""
+
+    train = "train"
+    validation = "validation"
+    test = "test"
+
+
+def synth(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write the set to.")],
+    fonts: Annotated[Path, typer.Option(metavar="FOLDER", help="From scripts/fetch-fonts.")],
+    texts: Annotated[Path, typer.Option(metavar="FOLDER", help="From scripts/collect-texts.")],
+    count: Annotated[int, typer.Option(min=1, metavar="N", help="Lines to make.")] = 1000,
+    kind: Annotated[Kind | None, typer.Option(help="Only these faces.")] = None,
+    part: Annotated[Part, typer.Option(help="Families of faces.")] = Part.train,
+    seed: Annotated[int, typer.Option(min=0, metavar="S", help="Another seed, other lines.")] = 0,
+    blank_share: Annotated[
+        float, typer.Option(min=0, max=1, metavar="X", help="Crops without text.")
+    ] = 0.0,
+    processes: Annotated[int, typer.Option(min=1, metavar="N", help="Best one a core.")] = 1,
+    preview: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help=f"Also write a sheet of the first {PREVIEWED} lines."),
+    ] = None,
+) -> None:
+    """Make a labelled set of rendered lines, printed or handwritten.
+
+    The same options give the same set, whatever the number of processes.
+
+    \b
+    trocr synth lines --fonts fonts --texts texts --count 1000 --preview sheet.png
+    trocr evaluate lines --protocol cer
+    """
+    from ..labelled_lines import write_labelled_lines
+    from ..training.synthetic import training_extra
+
+    with training_extra():
+        from ..training.synthetic import sheets
+
+    recipe = sheets.Recipe(fonts, texts, kind and kind.value, part.value, seed, blank_share)
+    if preview:
+        made = recipe.lines()
+        shown = [made.line(index) for index in range(min(count, PREVIEWED))]
+        sheets.contact_sheet(shown, recipe.caption_font()).save(preview)
+    write_labelled_lines(sheets.labelled_lines(recipe, count, processes), out)
+    print(out)
