@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Collection, Mapping
+from itertools import accumulate
 from pathlib import Path
+from random import Random
 
 import numpy as np
+
+from ...errors import DataError, UsageError
+from .text_corpora import Language, draw_prose, draw_words, read_language
+from .text_fields import draw_field
+from .text_letters import draw_letter
+from .text_marks import draw_marks
+from .text_receipts import draw_receipt
 
 VOCABULARY = "".join(
     [
@@ -15,7 +26,11 @@ VOCABULARY = "".join(
         "ȘșȚțẞ‘’‚“”„†‡•…‰‹›€™–—−→⋎№",
     ]
 )
-LANGUAGES: Mapping[str, float] = {"en": 0.45, "fr": 0.25, "de": 0.3}
+LANGUAGES: Mapping[str, float] = {
+    "en": 0.45,
+    "fr": 0.25,
+    **dict.fromkeys("de es it pt nl pl cs sv da nb fi hu ro tr".split(), 0.3 / 14),
+}
 KINDS: Mapping[str, float] = {
     "prose": 0.33,
     "words": 0.12,
@@ -24,21 +39,28 @@ KINDS: Mapping[str, float] = {
     "random": 0.1,
     "historic": 0.08,
 }
+LONGEST = 100
+_RAISED = re.compile(r"\^(?=\w)")  # the mark of a superscript, which letters alone have
 
 
 class TextSource:
-    """Draws labels: NFC, stripped, single spaces, 1 to about 100 characters.
+    """Draws labels: NFC, stripped, single spaces, 1 to 100 characters.
+
+    A caret before a letter or digit marks a superscript (``M^r``) and occurs in the kind
+    ``"historic"`` only; any other caret is one.
 
     Args:
-        folder: the corpora that ``scripts/collect-texts`` wrote.
+        folder: the texts that ``scripts/collect-texts`` wrote. Another ``folder/LANGUAGE/NAME.txt``
+            with a paragraph per line is read as prose too.
         kinds: weight of each of ``"prose"``, ``"words"``, ``"fields"``, ``"receipt"``,
             ``"random"`` and ``"historic"``; one that is left out is not drawn.
-        languages: weight of each language code.
+        languages: weight of each language, by its ISO 639-1 code. ``"historic"`` knows English
+            and French only: it draws by the weights of these two, French where both are 0.
         characters: the only characters that labels hold.
 
     Raises:
-        UsageError: an unknown kind or language, or a missing package of ``trocr[train]``.
-        DataError: the folder holds no corpus.
+        UsageError: an unknown kind, no positive weight.
+        DataError: the folder has no texts of a language, or no prose at all.
     """
 
     def __init__(
@@ -48,9 +70,154 @@ class TextSource:
         languages: Mapping[str, float] = LANGUAGES,
         characters: Collection[str] = VOCABULARY,
     ) -> None:
-        self._characters = frozenset(characters)
+        unknown = set(kinds) - set(KINDS)
+        if unknown or sum(kinds.values()) <= 0 or sum(languages.values()) <= 0:
+            raise UsageError(
+                f"No texts of kinds {dict(kinds)} in languages {dict(languages)}.",
+                f"Kinds: {', '.join(KINDS)}; weights are positive.",
+            )
+        self._kinds = tuple(kinds)
+        self._kind_weights = tuple(accumulate(kinds.values()))
+        read = {code: read_language(folder, code) for code, weight in languages.items() if weight}
+        self._languages = _Weighted(read, languages)
+        self._writing = _Weighted(
+            {code: read[code] for code in read if read[code].prose}, languages
+        )
+        of_letters = {code: read[code] for code in ("en", "fr") if code in read} or read
+        self._letters = _Weighted(of_letters, languages)
+        if not self._writing.languages:
+            raise DataError(f"{folder} has no prose.", "Run scripts/collect-texts FOLDER again.")
+        self._allowed = frozenset(characters) | {" "}
+        self._characters = "".join(sorted(set(characters) - {" "}))
 
     def draw(self, generator: np.random.Generator) -> str:
         """One label; depends on the state of the generator only."""
-        words = "The quick brown fox jumps over 12 lazy dogs".split()
-        return " ".join(generator.choice(words, size=generator.integers(1, 9)))
+        rng = Random(int(generator.integers(1 << 62)))
+        while True:
+            (kind,) = rng.choices(self._kinds, cum_weights=self._kind_weights)
+            label = _one_line(self._draw(kind, rng))
+            if not label or not self._allowed.issuperset(label):
+                continue
+            if kind == "historic" or not _RAISED.search(label):
+                return label
+
+    def _draw(self, kind: str, rng: Random) -> str:
+        if kind == "prose":
+            return _in_some_case(rng, _styled(rng, draw_prose(rng, self._writing.draw(rng))))
+        if kind == "historic":
+            language = self._letters.draw(rng)
+            prose = language if language.prose else self._writing.draw(rng)
+            return draw_letter(rng, language, prose)
+        language = self._languages.draw(rng)
+        if kind == "words":
+            return _in_some_case(rng, _styled(rng, draw_words(rng, language)))
+        if kind == "fields":
+            return _in_some_case(rng, draw_field(rng, language))
+        if kind == "receipt":
+            return draw_receipt(rng, language)
+        return draw_marks(rng, language, self._characters)
+
+
+class _Weighted:
+    """Languages, drawn by weight."""
+
+    def __init__(self, languages: Mapping[str, Language], weights: Mapping[str, float]) -> None:
+        self.languages = tuple(languages.values())
+        self._weights = tuple(accumulate(weights[code] for code in languages))
+
+    def draw(self, rng: Random) -> Language:
+        (language,) = rng.choices(self.languages, cum_weights=self._weights)
+        return language
+
+
+def _in_some_case(rng: Random, line: str) -> str:
+    """70 % as written, 12 % in capitals, 8 % in title case, 10 % in small letters."""
+    chance = rng.random()
+    if chance < 0.7:
+        return line
+    if chance < 0.82:
+        return line.upper()
+    return line.title() if chance < 0.9 else line.lower()
+
+
+def _styled(rng: Random, line: str) -> str:
+    """Quotes, apostrophes and dashes of one or another hand; marks before and after a line."""
+    chance = rng.random()
+    if chance < 0.2:
+        line = line.replace("'", "’").replace(" - ", " – ").replace("--", "—").replace("...", "…")
+        line = _QUOTED.sub(rng.choice((r"“\1”", r"« \1 »", r"„\1“", r"‘\1’")), line)
+    elif chance < 0.4:
+        line = line.translate(_STRAIGHT)
+    elif chance < 0.42:
+        line = _MARK.sub(r" \1", line)
+    chance = rng.random()
+    if chance < 0.05:
+        return rng.choice(_BEFORE) + line
+    if chance < 0.08:
+        return rng.choice(_AROUND).format(line) if "{" not in line else line
+    return line + rng.choice(_AFTER) if chance < 0.14 else line
+
+
+_QUOTED = re.compile(r'"([^"]*)"')
+_MARK = re.compile(r"(?<=\w)([,.;:!?])")
+_STRAIGHT = str.maketrans("’‘“”„–—…", '\'\'"""--.')
+_BEFORE = (
+    "- ",
+    "– ",
+    "— ",
+    "• ",
+    "* ",
+    "1. ",
+    "2) ",
+    "a) ",
+    "(",
+    '"',
+    "« ",
+    "“",
+    "-",
+    "...",
+    "§ 4 ",
+    "3 ",
+)
+_AROUND = (
+    "({})",
+    '"{}"',
+    "“{}”",
+    "« {} »",
+    "[{}]",
+    "‘{}’",
+    "'{}'",
+    "„{}“",
+    "*{}*",
+    "– {} –",
+    "<{}>",
+)
+_AFTER = (
+    ".",
+    ",",
+    ":",
+    ";",
+    "!",
+    "?",
+    "...",
+    "…",
+    " :",
+    " ?",
+    " !",
+    ")",
+    '"',
+    " »",
+    "”",
+    "-",
+    " -",
+    " (1)",
+    "*",
+)
+
+
+def _one_line(text: str) -> str:
+    """Normalised to NFC, spaces single, cut at a space so that it is not too long."""
+    line = " ".join(unicodedata.normalize("NFC", text).split())
+    if len(line) <= LONGEST:
+        return line
+    return line[: line.rfind(" ", 0, LONGEST + 1)] if " " in line[: LONGEST + 1] else line[:LONGEST]
