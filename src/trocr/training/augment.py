@@ -1,63 +1,101 @@
-"""Distortions that a scanner, a camera and a cropping tool make; all drawn from one generator."""
+"""Distortions that a scanner, a camera, a pen and a cropping tool make, from one generator."""
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from ..line_image import normalize_ink
 
 FloatArray = NDArray[np.float32]
+GreyArray = NDArray[np.uint8]
 
 
 def augmented_line(
-    grey: Image.Image, height: int, max_width: int, generator: np.random.Generator
+    grey: Image.Image,
+    height: int,
+    max_width: int,
+    generator: np.random.Generator,
+    strength: float = 1.0,
 ) -> FloatArray:
-    """A distorted (height, width) float32 line, paper 0 and ink 1, ready for the encoder."""
-    line = _placed(grey, height, max_width, generator)
-    if generator.random() < 0.3:
-        line = _sheared(line, generator)
-    if generator.random() < 0.2:
-        line = line.filter(ImageFilter.GaussianBlur(generator.uniform(0.3, 0.9)))
-    return _inked(normalize_ink(line), generator)
+    """A distorted (height, width) float32 line, paper 0 and ink 1, ready for the encoder.
+
+    Args:
+        strength: 0-1, how likely each distortion is.
+    """
+    line = _placed(grey, height, max_width, generator, strength)
+    if generator.random() < 0.6 * strength:
+        line = _warped(line, generator)
+    if generator.random() < 0.15 * strength:
+        kernel = np.ones((2, 2) if generator.random() < 0.5 else (1, 2), np.uint8)
+        line = (cv2.erode if generator.random() < 0.5 else cv2.dilate)(line, kernel)
+    if generator.random() < 0.2 * strength:
+        line = cv2.GaussianBlur(line, (0, 0), generator.uniform(0.3, 0.9))
+    return _inked(normalize_ink(line), generator, strength)
 
 
 def _placed(
-    grey: Image.Image, height: int, max_width: int, generator: np.random.Generator
-) -> Image.Image:
+    grey: Image.Image,
+    height: int,
+    max_width: int,
+    generator: np.random.Generator,
+    strength: float,
+) -> GreyArray:
     """Stretch the line and move it up or down inside its box, as a looser or tighter crop would."""
-    line_height = max(8, round(height * generator.uniform(0.78, 1.08)))
-    stretch = generator.uniform(0.82, 1.2) * height / grey.height
+    line_height = max(8, round(height * (1 + strength * generator.uniform(-0.22, 0.08))))
+    stretch = (1 + strength * generator.uniform(-0.2, 0.2)) * height / grey.height
     width = min(max(8, round(grey.width * stretch)), max_width - 8)
-    line = grey.resize((width, line_height), Image.Resampling.BILINEAR)
-    paper = int(np.percentile(np.asarray(line), 80))
+    line = np.asarray(grey.resize((width, line_height), Image.Resampling.BILINEAR))
     left, right = generator.integers(0, 5, 2)
-    canvas = Image.new("L", (width + int(left + right), height), paper)
     spare = height - line_height
-    top = generator.integers(min(0, spare), max(0, spare) + 1)
-    canvas.paste(line, (int(left), int(top)))
+    top = int(generator.integers(min(0, spare), max(0, spare) + 1))
+    canvas = np.full((height, width + int(left + right)), _paper(line), np.uint8)
+    rows = slice(max(0, top), min(height, top + line_height))
+    canvas[rows, left : left + width] = line[rows.start - top : rows.stop - top]
     return canvas
 
 
-def _sheared(line: Image.Image, generator: np.random.Generator) -> Image.Image:
-    slant = generator.uniform(-0.2, 0.2)
-    tilt = generator.uniform(-2.0, 2.0) / max(line.width, 32)
-    matrix = (1, slant, -slant * line.height / 2, tilt, 1, -tilt * line.width / 2)
-    fill = int(np.percentile(np.asarray(line), 80))
-    return line.transform(
-        line.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR, fillcolor=fill
+def _warped(line: GreyArray, generator: np.random.Generator) -> GreyArray:
+    """Slant, tilt and a smooth random displacement, in one resampling."""
+    height, width = line.shape
+    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
+    slant = np.float32(generator.uniform(-0.3, 0.3))
+    tilt = np.float32(generator.uniform(-2.0, 2.0) / max(width, 32))
+    across = columns + slant * (rows - height / 2)
+    down = rows + tilt * (columns - width / 2)
+    if generator.random() < 0.7:
+        cells = (3, max(2, round(width / height * generator.uniform(1, 3))))
+        amplitude = np.float32(height * generator.uniform(0.01, 0.05))
+        across = across + amplitude * _smooth(cells, line.shape, generator)
+        down = down + amplitude * _smooth(cells, line.shape, generator)
+    warped: GreyArray = cv2.remap(
+        line, across, down, cv2.INTER_LINEAR, None, cv2.BORDER_CONSTANT, _paper(line)
     )
+    return warped
 
 
-def _inked(line: FloatArray, generator: np.random.Generator) -> FloatArray:
+def _smooth(
+    cells: tuple[int, int], shape: tuple[int, ...], generator: np.random.Generator
+) -> FloatArray:
+    coarse = generator.uniform(-1.5, 1.5, cells).astype(np.float32)
+    smooth: FloatArray = cv2.resize(coarse, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
+    return smooth
+
+
+def _paper(line: GreyArray) -> int:
+    return int(np.percentile(line, 80))
+
+
+def _inked(line: FloatArray, generator: np.random.Generator, strength: float) -> FloatArray:
     """Change stroke weight and noise, and hide a patch now and then."""
-    if generator.random() < 0.4:
+    if generator.random() < 0.4 * strength:
         line = np.sign(line) * np.abs(line) ** np.float32(generator.uniform(0.65, 1.5))
-    if generator.random() < 0.3:
+    if generator.random() < 0.3 * strength:
         noise = generator.standard_normal(line.shape, dtype=np.float32)
         line = line + noise * np.float32(generator.uniform(0.02, 0.15))
-    if generator.random() < 0.2 and line.shape[1] > 24:
+    if generator.random() < 0.2 * strength and line.shape[1] > 24:
         row, column = generator.integers(0, line.shape[0]), generator.integers(0, line.shape[1])
         line[row : row + 10, column : column + 8] = generator.uniform(0, 1)
     return line

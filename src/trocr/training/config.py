@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,45 +18,94 @@ Section = TypeVar("Section")
 
 
 @dataclass(frozen=True)
-class DataSection:
-    """``train``: labelled sets, relative to the configuration file.
+class LineSetSection:
+    """One set of real labelled lines, ``[[data.sets]]``.
 
-    A line's group (page, receipt) is its file name up to the last ``_``; groups, never lines, go
-    to validation. ``same_group`` joins groups that are the same picture; ``exclude`` drops some.
-    ``blank_share`` of the training lines is swapped for crops without text, labelled empty.
+    A line's group (page, receipt) is what ``group_pattern`` captures of its file name; groups,
+    never lines, go to validation. ``same_group`` joins groups that show the same picture;
+    ``exclude`` drops some. ``case_blind``: the labels have lost their case. Characters of
+    ``remove`` are a transcriber's marks and leave the labels.
     """
 
-    train: tuple[str, ...]
-    validation_fraction: float = 0.1
+    name: str
+    path: str
+    weight: float = 1.0
+    validation_fraction: float = 0.15
+    group_pattern: str = r"(.*)_[^_]*$"
     same_group: tuple[tuple[str, ...], ...] = ()
     exclude: tuple[str, ...] = ()
-    blank_share: float = 0.03
+    case_blind: bool = False
+    remove: str = ""
+
+
+@dataclass(frozen=True)
+class SyntheticSection:
+    """Rendered lines, ``[[data.synthetic]]``: ``kind`` is ``"print"`` or ``"hand"``.
+
+    ``fonts`` and ``texts`` are what ``scripts/fetch-fonts`` and ``scripts/collect-texts`` made;
+    ``mixture`` weighs the kinds of text, ``languages`` their languages. Families of the
+    validation part are never trained on.
+    """
+
+    name: str
+    kind: str
+    fonts: str
+    texts: str
+    mixture: dict[str, float]
+    languages: dict[str, float] = field(default_factory=dict)
+    weight: float = 1.0
+    validation_lines: int = 300
+
+
+@dataclass(frozen=True)
+class DataSection:
+    """Sets are mixed by weight; ``blank_weight`` is that of crops without text, labelled empty.
+
+    Lines are prepared ``lines_per_chunk`` at a time and sorted by width within. For the first
+    ``curriculum_lines`` the longest label allowed grows from 10 characters on, distortions from
+    none.
+    """
+
+    sets: tuple[LineSetSection, ...] = ()
+    synthetic: tuple[SyntheticSection, ...] = ()
+    blank_weight: float = 0.03
+    lines_per_chunk: int = 512
+    curriculum_lines: int = 0
 
 
 @dataclass(frozen=True)
 class ModelSection:
-    """``characters`` of the vocabulary; ``encoder`` and ``decoder`` override config defaults."""
+    """``characters`` of the vocabulary; ``encoder`` and ``decoder`` override config defaults.
+
+    ``start_from``: a model of the same shape and characters, bundled or a folder, whose weights
+    the run begins with.
+    """
 
     characters: str
     encoder: dict[str, Any] = field(default_factory=dict)
     decoder: dict[str, Any] = field(default_factory=dict)
+    start_from: str = ""
 
 
 @dataclass(frozen=True)
 class OptimizationSection:
-    """Learning rate: linear warm-up, a plateau, and a linear cool-down to zero at the end."""
+    """AdamW; the learning rate rises linearly, then falls along half a cosine to zero.
+
+    ``bfloat16``: mixed precision where the hardware is fast at it (CUDA, AMX).
+    """
 
     max_steps: int
-    tokens_per_batch: int = 2304
+    tokens_per_batch: int = 1280
+    gradient_accumulation: int = 1
     learning_rate: float = 1e-3
     warmup_steps: int = 400
-    cooldown_fraction: float = 0.4
     weight_decay: float = 0.02
     max_grad_norm: float = 1.0
     ctc_weight: float = 0.5
     label_smoothing: float = 0.1
     decoder_token_noise: float = 0.1
     ema_decay: float = 0.999
+    bfloat16: bool = True
     seed: int = 1
 
 
@@ -87,29 +136,38 @@ class TrainingConfig:
                 f"Cannot read the training configuration {path}: {error}.",
                 "configs/printed.toml is an example.",
             ) from None
+        data = dict(values.get("data", {}))
+        for key, cls_of_item in (("sets", LineSetSection), ("synthetic", SyntheticSection)):
+            items = data.get(key, [])
+            data[key] = [_section(cls_of_item, item, f"data.{key}", path) for item in items]
         return cls(
             name=str(values.get("name", path.stem)),
-            data=_section(DataSection, values, "data", path),
-            model=_section(ModelSection, values, "model", path),
-            optimization=_section(OptimizationSection, values, "optimization", path),
+            data=_section(DataSection, data, "data", path),
+            model=_section(ModelSection, values.get("model", {}), "model", path),
+            optimization=_section(
+                OptimizationSection, values.get("optimization", {}), "optimization", path
+            ),
             folder=path.parent,
             source=source,
         )
 
 
-def _section(cls: type[Section], values: dict[str, Any], name: str, path: Path) -> Section:
-    given = values.get(name, {})
-    known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
-    unknown = sorted(set(given) - known)
+def _section(cls: type[Section], given: dict[str, Any], name: str, path: Path) -> Section:
+    known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
+    unknown = sorted(set(given) - set(known))
     if unknown:
         raise UsageError(
             f"{path}: unknown key {unknown[0]!r} in [{name}].",
             f"Known: {', '.join(sorted(known))}.",
         )
-    try:
-        return cls(**{key: _frozen(value) for key, value in given.items()})
-    except TypeError as error:
-        raise UsageError(f"{path}: [{name}] {error}.", "Add the missing key.") from None
+    needed = [
+        key
+        for key, f in known.items()
+        if f.default is MISSING and f.default_factory is MISSING and key not in given
+    ]
+    if needed:
+        raise UsageError(f"{path}: [{name}] has no {needed[0]!r}.", "Add the missing key.")
+    return cls(**{key: _frozen(value) for key, value in given.items()})
 
 
 def _frozen(value: Any) -> Any:

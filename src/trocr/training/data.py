@@ -1,185 +1,198 @@
-"""Labelled lines in memory, split by group, and the batches of every epoch."""
+"""Lines of several sources, mixed by weight, as batches of like width."""
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from typing import Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from ..config import PIXELS_PER_TOKEN
-from ..errors import DataError
-from ..labelled_lines import LabelledLine, read_labelled_lines
+from ..labelled_lines import LabelledLine
 from ..line_image import normalize_ink, resize_to_height, stack_lines
+from ..tokenizer import Tokenizer
 from .augment import augmented_line
 from .blank import blank_line
-from .config import DataSection, TrainingConfig
 
-POOL_BATCHES = 40  # lines of about this many batches are sorted by width together
-WIDTH_BUCKET = 32  # pixels; oneDNN builds a primitive per shape
-STRETCH_ALLOWANCE = 1.2  # what augmentation may add to a width
+FIRST_LENGTH = 10  # characters of the longest label when the curriculum begins
+LAST_LENGTH = 120
 
-
-@dataclass(frozen=True)
-class TrainingLine:
-    """A decoded grey picture, its token ids without special tokens, and its width at height 1."""
-
-    grey: Image.Image
-    token_ids: list[int]
-    aspect: float
+FloatArray = NDArray[np.float32]
 
 
-def group_of(file: str) -> str:
-    """The page or receipt a line was cut from: its file name up to the last ``_``."""
-    return PurePosixPath(file).stem.rpartition("_")[0]
+class LineSource(Protocol):
+    """Where lines come from. ``case_blind``: its labels have lost their case."""
+
+    case_blind: bool
+
+    def draw(self, generator: np.random.Generator) -> tuple[Image.Image, str]:
+        """A grey picture and its label, decided by ``generator`` alone."""
 
 
-def split_by_group(
-    lines: Sequence[LabelledLine], section: DataSection
-) -> tuple[list[LabelledLine], list[LabelledLine]]:
-    """Training and validation lines; a group's side depends on its name alone."""
-    joined = {name: names[0] for names in section.same_group for name in names}
-    sides: tuple[list[LabelledLine], list[LabelledLine]] = ([], [])
-    for line in lines:
-        group = group_of(line.file)
-        if group in section.exclude:
-            continue
-        digest = hashlib.sha256(joined.get(group, group).encode()).digest()
-        share = int.from_bytes(digest[:4], "big") / 2**32
-        sides[share < section.validation_fraction].append(line)
-    return sides
+class RealLines:
+    """Labelled lines, decoded once and held in memory."""
+
+    def __init__(self, lines: Sequence[LabelledLine], case_blind: bool = False) -> None:
+        self.case_blind = case_blind
+        self.lines = [(decoded(line), line.text) for line in lines]
+
+    def draw(self, generator: np.random.Generator) -> tuple[Image.Image, str]:
+        return self.lines[generator.integers(len(self.lines))]
 
 
-def read_split(config: TrainingConfig) -> tuple[list[LabelledLine], list[LabelledLine]]:
-    """Training and validation lines of every set that the configuration names.
+class BlankLines:
+    """Crops without text."""
 
-    Raises:
-        DataError: a set cannot be read, or one side would be empty.
-    """
-    lines = [
-        line for path in config.data.train for line in read_labelled_lines(config.folder / path)
-    ]
-    train, validation = split_by_group(lines, config.data)
-    if not train or not validation:
-        raise DataError(
-            f"{len(train)} lines to train on and {len(validation)} to validate on.",
-            "Give more groups, or another validation_fraction.",
-        )
-    return train, validation
+    case_blind = False
+
+    def draw(self, generator: np.random.Generator) -> tuple[Image.Image, str]:
+        height = int(generator.integers(24, 65))
+        width = int(height * np.exp(generator.uniform(np.log(0.8), np.log(16))))
+        return blank_line(height, width, generator), ""
 
 
-def decode_line(line: LabelledLine, token_ids: list[int]) -> TrainingLine:
-    grey = Image.open(io.BytesIO(line.image)).convert("L")
-    return TrainingLine(grey, token_ids, grey.width / grey.height)
+def decoded(line: LabelledLine) -> Image.Image:
+    return Image.open(io.BytesIO(line.image)).convert("L")
 
 
 @dataclass(frozen=True)
 class Batch:
-    """``pixel_values`` (batch, 1, height, width), ``pixel_mask`` (batch, width), token ids."""
+    """Lines of like width.
 
-    pixel_values: np.ndarray
-    pixel_mask: np.ndarray
+    Attributes:
+        pixel_values: (batch, 1, height, width) float32, paper 0 and ink 1.
+        pixel_mask: (batch, width) float32, 1 = the line.
+        token_ids: labels without special tokens.
+        case_blind: (batch,) bool, labels that have lost their case.
+    """
+
+    pixel_values: FloatArray
+    pixel_mask: FloatArray
     token_ids: list[list[int]]
+    case_blind: NDArray[np.bool_]
 
 
-class LineBatches:
-    """Batches of lines of like width, at most ``tokens_per_batch`` encoder tokens each.
+@dataclass(frozen=True)
+class _Sample:
+    pixels: FloatArray
+    token_ids: list[int]
+    case_blind: bool
 
-    Epoch ``e`` of seed ``s`` is always the same: order and distortions are drawn from both.
+
+class MixedLines(Dataset[list[Batch]]):
+    """Chunk ``k`` is a list of batches that depends on ``seed`` and ``k`` alone.
+
+    Args:
+        sources: with their weights.
+        tokens_per_batch: encoder tokens of a batch, padding included.
+        curriculum_lines: over these first lines labels and distortions grow to their full range.
     """
 
     def __init__(
         self,
-        lines: Sequence[TrainingLine],
+        sources: Sequence[tuple[LineSource, float]],
+        tokenizer: Tokenizer,
         *,
         height: int,
         max_width: int,
         tokens_per_batch: int,
-        blank_share: float,
+        lines_per_chunk: int,
+        curriculum_lines: int,
         seed: int,
     ) -> None:
-        self.lines = lines
-        self.height = height
-        self.max_width = max_width
+        self.sources = [source for source, _ in sources]
+        weights = np.array([weight for _, weight in sources])
+        self.shares = weights / weights.sum()
+        self.tokenizer = tokenizer
+        self.height, self.max_width = height, max_width
         self.tokens_per_batch = tokens_per_batch
-        self.blank_share = blank_share
+        self.lines_per_chunk = lines_per_chunk
+        self.curriculum_lines = curriculum_lines
         self.seed = seed
 
-    def plan(self, epoch: int) -> list[list[int]]:
-        """Line indices of every batch of an epoch."""
-        generator = np.random.default_rng((self.seed, epoch))
-        order = generator.permutation(len(self.lines)).tolist()
-        mean = float(np.mean([self._tokens(i) for i in order]))
-        pool = max(1, round(POOL_BATCHES * self.tokens_per_batch / mean))
-        batches: list[list[int]] = []
-        for start in range(0, len(order), pool):
-            batches += self._cut(sorted(order[start : start + pool], key=self._tokens))
+    def __getitem__(self, chunk: int) -> list[Batch]:
+        generator = np.random.default_rng((self.seed, chunk))
+        difficulty = min(1.0, chunk * self.lines_per_chunk / max(1, self.curriculum_lines))
+        longest = FIRST_LENGTH + difficulty * (LAST_LENGTH - FIRST_LENGTH)
+        chosen = generator.choice(len(self.sources), self.lines_per_chunk, p=self.shares)
+        samples = []
+        for source in (self.sources[index] for index in chosen):
+            grey, text = source.draw(generator)
+            if difficulty < 1 and len(text) > longest:
+                continue
+            ids = self.tokenizer.encode(text, add_special_tokens=False)
+            pixels = augmented_line(grey, self.height, self.max_width, generator, difficulty)
+            samples.append(_Sample(pixels, ids, source.case_blind))
+        batches = [_batch(part) for part in self._cut(samples)]
         return [batches[i] for i in generator.permutation(len(batches))]
 
-    def batch(self, epoch: int, indices: Sequence[int]) -> Batch:
-        """The distorted lines of one batch; a share of them is swapped for crops without text."""
-        drawn = [self._draw(epoch, index) for index in indices]
-        return _batch([array for array, _ in drawn], [token_ids for _, token_ids in drawn])
-
-    def load(self, epoch: int, plan: Sequence[Sequence[int]], workers: int = 0) -> Iterator[Batch]:
-        """The batches of ``plan`` in order, prepared ahead by ``workers`` processes."""
-        dataset = _PlannedBatches(self, epoch, plan)
-        # A generator of its own: the global one must not depend on how often a run was resumed.
-        return iter(DataLoader(dataset, None, num_workers=workers, generator=torch.Generator()))
-
-    def _draw(self, epoch: int, index: int) -> tuple[np.ndarray, list[int]]:
-        generator = np.random.default_rng((self.seed, epoch, index))
-        line = self.lines[index]
-        if generator.random() < self.blank_share:
-            blank = blank_line(line.grey.height, line.grey.width, generator)
-            return augmented_line(blank, self.height, self.max_width, generator), []
-        return augmented_line(line.grey, self.height, self.max_width, generator), line.token_ids
-
-    def _cut(self, indices: list[int]) -> Iterator[list[int]]:
-        batch: list[int] = []
-        for index in indices:
-            if batch and (len(batch) + 1) * self._tokens(index) > self.tokens_per_batch:
-                yield batch
-                batch = []
-            batch.append(index)
-        if batch:
-            yield batch
-
-    def _tokens(self, index: int) -> float:
-        width = self.lines[index].aspect * self.height * STRETCH_ALLOWANCE
-        return min(width, self.max_width) / PIXELS_PER_TOKEN
+    def _cut(self, samples: list[_Sample]) -> Iterator[list[_Sample]]:
+        """Full batches, wide lines first; the last one is filled with lines it already has."""
+        samples = sorted(samples, key=lambda sample: -sample.pixels.shape[1])
+        start = 0
+        while start < len(samples):
+            width = bucket(samples[start].pixels.shape[1])
+            rows = max(1, self.tokens_per_batch * PIXELS_PER_TOKEN // width)
+            part = samples[start : start + rows]
+            yield [part[i % len(part)] for i in range(rows)]
+            start += rows
 
 
-@dataclass(frozen=True)
-class _PlannedBatches(Dataset[Batch]):
-    batches: LineBatches
-    epoch: int
-    plan: Sequence[Sequence[int]]
+def bucket(width: int) -> int:
+    """The padded width of a batch: few shapes, because oneDNN builds a kernel for each."""
+    step = 32 if width <= 512 else 64 if width <= 1024 else 128
+    return -(-width // step) * step
 
-    def __len__(self) -> int:
-        return len(self.plan)
 
-    def __getitem__(self, index: int) -> Batch:
-        return self.batches.batch(self.epoch, self.plan[index])
+def lane_batches(
+    lines: MixedLines, chunks: Sequence[int], first_batch: int, workers: int = 0
+) -> Iterator[tuple[int, int, Batch]]:
+    """Batches of ``chunks`` in order with (chunk, number in it), from ``first_batch`` of the first.
+
+    Args:
+        workers: processes that prepare chunks ahead.
+    """
+    # A generator of its own: the global one must not depend on how often a run was resumed.
+    loader = DataLoader(
+        lines, None, sampler=chunks, num_workers=workers, generator=torch.Generator()
+    )
+    for chunk, batches in zip(chunks, loader, strict=True):
+        for number in range(first_batch, len(batches)):
+            yield chunk, number, batches[number]
+        first_batch = 0
 
 
 def plain_batches(
-    lines: Sequence[TrainingLine], height: int, max_width: int, rows: int = 32
+    lines: Sequence[LabelledLine],
+    tokenizer: Tokenizer,
+    height: int,
+    max_width: int,
+    case_blind: bool = False,
+    rows: int = 32,
 ) -> Iterator[Batch]:
     """Undistorted batches, narrow lines first."""
-    ordered = sorted(lines, key=lambda line: line.aspect)
-    for start in range(0, len(ordered), rows):
-        part = ordered[start : start + rows]
-        arrays = [normalize_ink(resize_to_height(line.grey, height, max_width)) for line in part]
-        yield _batch(arrays, [line.token_ids for line in part])
+    samples = []
+    for line in lines:
+        pixels = normalize_ink(resize_to_height(decoded(line), height, max_width))
+        ids = tokenizer.encode(line.text, add_special_tokens=False)
+        samples.append(_Sample(pixels, ids, case_blind))
+    samples.sort(key=lambda sample: sample.pixels.shape[1])
+    for start in range(0, len(samples), rows):
+        yield _batch(samples[start : start + rows])
 
 
-def _batch(arrays: list[np.ndarray], token_ids: list[list[int]]) -> Batch:
-    stacked = stack_lines(arrays, WIDTH_BUCKET)
-    return Batch(stacked.pixel_values, stacked.pixel_mask, token_ids)
+def _batch(samples: list[_Sample]) -> Batch:
+    lines = [sample.pixels for sample in samples]
+    stacked = stack_lines(lines, bucket(max(line.shape[1] for line in lines)))
+    return Batch(
+        stacked.pixel_values,
+        stacked.pixel_mask,
+        [sample.token_ids for sample in samples],
+        np.array([sample.case_blind for sample in samples]),
+    )

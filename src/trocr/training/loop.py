@@ -4,35 +4,51 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import Progress
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ..config import LineEncoderConfig, TrOCRConfig, VisionEncoderDecoderConfig
+from ..ctc import ctc_greedy_ids
 from ..errors import CheckpointError
-from ..labelled_lines import LabelledLine, write_labelled_lines
+from ..labelled_lines import write_labelled_lines
 from ..line_image import LineImageProcessor
 from ..model import VisionEncoderDecoderModel
+from ..outputs import EncoderOutput
 from ..processor import TrOCRProcessor
 from ..tokenizer import Tokenizer
+from .case import CaseFolding
 from .config import OptimizationSection, TrainingConfig
-from .data import Batch, LineBatches, TrainingLine, decode_line, plain_batches, read_split
-from .loss import IGNORED, ctc_loss, decoder_ids, decoder_logits, encode, with_token_noise
+from .data import Batch, MixedLines, lane_batches, plain_batches
+from .loss import (
+    ctc_loss,
+    decoder_ids,
+    decoder_logits,
+    decoder_loss,
+    encode,
+    with_token_noise,
+)
+from .precision import Precision
 from .replicas import Replicas
+from .sources import ValidationSets, read_sources
+from .start import start_from
 from .validation import validate
 
 CHECKPOINT = "checkpoint.pt"
 LOG_EVERY = 50
 VALIDATE_EVERY = 1000
 CHECKPOINT_EVERY = 250
+WATCHED_LINES = 300  # of a validation set, while the run goes on
+LAST_CHUNK = 2**40
 
 
 def build_model(config: TrainingConfig, tokenizer: Tokenizer) -> VisionEncoderDecoderModel:
@@ -60,25 +76,28 @@ def build_model(config: TrainingConfig, tokenizer: Tokenizer) -> VisionEncoderDe
 
 
 def learning_rate(step: int, section: OptimizationSection) -> float:
-    """Linear warm-up, plateau, linear cool-down to zero at ``max_steps``."""
-    warmup = min(1.0, (step + 1) / section.warmup_steps)
-    cooldown_steps = section.cooldown_fraction * section.max_steps
-    cooldown = min(1.0, (section.max_steps - step) / max(cooldown_steps, 1.0))
-    return section.learning_rate * min(warmup, cooldown)
+    """Linear warm-up, then half a cosine to zero at ``max_steps`` (arXiv 1608.03983)."""
+    if step < section.warmup_steps:
+        return section.learning_rate * (step + 1) / section.warmup_steps
+    progress = (step - section.warmup_steps) / max(1, section.max_steps - section.warmup_steps)
+    return section.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
 class Trainer:
     """One run: a configuration, a folder, and the state that a checkpoint holds.
 
+    A lane is a stream of batches: ``gradient_accumulation`` lanes a process. Every step takes one
+    batch of each lane and averages their gradients, so that one process with two lanes learns
+    what two processes with one lane each learn.
+
     Args:
         config: what to train.
         run: folder for ``checkpoint.pt``, ``log.jsonl``, ``validation/`` and ``model/``; a run
             that was stopped goes on from its checkpoint.
-        replicas: the processes that share every step; each takes its own batch.
+        replicas: the processes that share every step.
         workers: processes that prepare batches ahead; 0 prepares each when it is needed.
 
-    A CUDA device is used where there is one, with bfloat16 autocast; on a CPU a resumed run is
-    equal to the bit.
+    A CUDA device is used where there is one; on a CPU a resumed run is equal to the bit.
     """
 
     def __init__(
@@ -94,14 +113,19 @@ class Trainer:
         self.device = self.replicas.device
         self.section = config.optimization
         self.tokenizer = Tokenizer.from_characters(config.model.characters)
+        self.folding = CaseFolding(self.tokenizer)
         torch.manual_seed(self.section.seed)
         torch.set_flush_denormal(True)
         self.model = build_model(config, self.tokenizer).to(self.device)
+        if config.model.start_from:
+            start_from(self.model, self.tokenizer, config)
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
         self.optimizer = _optimizer(self.model, self.section)
+        self.precision = Precision(self.device, self.section.bfloat16)
         self.step = 0
-        self.epoch = 0
-        self.next_batch = 0
+        # Next chunk and batch of every lane of this process.
+        lanes = self.section.gradient_accumulation
+        self.position = [(self.replicas.rank * lanes + lane, 0) for lane in range(lanes)]
         torch.manual_seed(self.section.seed + self.replicas.rank)
 
     @property
@@ -111,34 +135,42 @@ class Trainer:
 
     def train(self) -> None:
         """Train to ``max_steps`` and write the finished model to ``run/model``."""
-        train, validation = read_split(self.config)
         self.run_folder.mkdir(parents=True, exist_ok=True)
-        if self.leads and not (self.run_folder / "validation").exists():
-            write_labelled_lines(validation, self.run_folder / "validation")
+        sources, validation = read_sources(self.config)
+        if self.leads:
+            for name, (lines, _) in validation.items():
+                folder = self.run_folder / "validation" / name
+                if not folder.exists():
+                    write_labelled_lines(lines, folder)
         self._resume()
         encoder: LineEncoderConfig = self.model.config.encoder
-        batches = LineBatches(
-            self._decoded(train),
+        lines = MixedLines(
+            sources,
+            self.tokenizer,
             height=encoder.image_height,
             max_width=encoder.max_image_width,
             tokens_per_batch=self.section.tokens_per_batch,
-            blank_share=self.config.data.blank_share,
+            lines_per_chunk=self.config.data.lines_per_chunk,
+            curriculum_lines=self.config.data.curriculum_lines,
             seed=self.section.seed,
         )
-        self._steps(batches, self._decoded(validation))
+        self._steps(lines, validation)
         if self.leads:
             self.save_model()
 
-    def _steps(self, batches: LineBatches, validation: list[TrainingLine]) -> None:
+    def _steps(self, lines: MixedLines, validation: ValidationSets) -> None:
         losses: list[tuple[float, float]] = []
         console = Console(stderr=True)
+        lanes = [self._lane(lines, *position) for position in self.position]
         with Progress(
             console=console, disable=not (self.leads and console.is_terminal)
         ) as progress:
             task = progress.add_task("training", total=self.section.max_steps)
-            for batch in self._remaining_batches(batches):
+            while self.step < self.section.max_steps:
                 progress.update(task, completed=self.step)
-                losses.append(self._train_step(batch))
+                losses.append(
+                    self._train_step([self._next_batch(i, lanes[i]) for i in range(len(lanes))])
+                )
                 self.step += 1
                 if self.step % LOG_EVERY == 0:
                     ctc, decoder = (sum(part) / len(losses) for part in zip(*losses, strict=True))
@@ -148,57 +180,73 @@ class Trainer:
                 if finished or self.step % CHECKPOINT_EVERY == 0:
                     self._save_checkpoint()
                 if self.leads and (finished or self.step % VALIDATE_EVERY == 0):
-                    self._log(self._validate(validation))
+                    self._validate(validation)
 
-    def _remaining_batches(self, batches: LineBatches) -> Iterator[Batch]:
-        while True:
-            plan = batches.plan(self.epoch)
-            shared = len(plan) // self.replicas.size * self.replicas.size
-            own = plan[self.next_batch + self.replicas.rank : shared : self.replicas.size]
-            for batch in batches.load(self.epoch, own, self.workers):
-                if self.step >= self.section.max_steps:
-                    return
-                self.next_batch += self.replicas.size
-                yield batch
-            self.epoch, self.next_batch = self.epoch + 1, 0
+    def _lane(self, lines: MixedLines, chunk: int, batch: int) -> Iterator[tuple[int, int, Batch]]:
+        stride = self.replicas.size * self.section.gradient_accumulation
+        return lane_batches(lines, range(chunk, LAST_CHUNK, stride), batch, self.workers)
 
-    def _train_step(self, batch: Batch) -> tuple[float, float]:
+    def _next_batch(self, lane: int, batches: Iterator[tuple[int, int, Batch]]) -> Batch:
+        chunk, number, batch = next(batches)
+        self.position[lane] = (chunk, number + 1)
+        return batch
+
+    def _train_step(self, batches: list[Batch]) -> tuple[float, float]:
+        """One optimizer step; the mean CTC and decoder loss of its batches."""
         section = self.section
         self.model.train()
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.step, section)
-        ctc, decoder = self._losses(batch)
-        loss = section.ctc_weight * ctc + (1 - section.ctc_weight) * decoder
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        sums = np.zeros(2)
+        for batch in batches:
+            ctc, decoder = self._losses(batch)
+            loss = section.ctc_weight * ctc + (1 - section.ctc_weight) * decoder
+            (loss / len(batches)).backward()  # type: ignore[no-untyped-call]
+            sums += ctc.item(), decoder.item()
         self.replicas.average_gradients(self.model)
         nn.utils.clip_grad_norm_(self.model.parameters(), section.max_grad_norm)
         self.optimizer.step()
         self._update_average()
-        return ctc.item(), decoder.item()
+        mean_ctc, mean_decoder = sums / len(batches)
+        return float(mean_ctc), float(mean_decoder)
 
     def _losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """CTC loss and cross-entropy of a batch."""
         section, config = self.section, self.model.config
-        inputs, labels = decoder_ids(batch.token_ids, config.decoder)
+        blank = config.encoder.ctc_blank_token_id
+        blind = torch.from_numpy(batch.case_blind)
+        with self.precision.autocast():
+            encoded = encode(self.model, batch)
+        ctc = ctc_loss(
+            encoded.ctc_logits, encoded.attention_mask, batch.token_ids, blank, blind, self.folding
+        )
+        inputs, labels = decoder_ids(self._recased(batch, encoded), config.decoder)
         first_id, vocab_size = self.tokenizer.unk_token_id + 1, config.decoder.vocab_size
         inputs = with_token_noise(inputs, section.decoder_token_noise, first_id, vocab_size)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            encoded = encode(self.model, batch)
+        with self.precision.autocast():
             logits = decoder_logits(self.model, encoded, inputs.to(self.device))
-        ctc = ctc_loss(
-            encoded.ctc_logits,
-            encoded.attention_mask,
-            batch.token_ids,
-            config.encoder.ctc_blank_token_id,
-        )
-        decoder = F.cross_entropy(
-            logits.flatten(0, 1).float(),
-            labels.flatten().to(self.device),
-            ignore_index=IGNORED,
-            label_smoothing=section.label_smoothing,
+        decoder = decoder_loss(
+            logits,
+            labels.to(self.device),
+            blind.to(self.device),
+            self.folding,
+            section.label_smoothing,
         )
         return ctc, decoder
+
+    def _recased(self, batch: Batch, encoded: EncoderOutput) -> list[list[int]]:
+        """The labels; those that lost their case take it from what the CTC head reads."""
+        if not batch.case_blind.any():
+            return batch.token_ids
+        assert encoded.ctc_logits is not None
+        assert encoded.attention_mask is not None
+        blank = self.model.config.encoder.ctc_blank_token_id
+        read = ctc_greedy_ids(encoded.ctc_logits.detach(), encoded.attention_mask, blank)
+        return [
+            self.folding.recased(label, ids) if blind else label
+            for label, ids, blind in zip(batch.token_ids, read, batch.case_blind, strict=True)
+        ]
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -211,25 +259,26 @@ class Trainer:
             else:
                 averaged.copy_(current)
 
-    def _validate(self, lines: list[TrainingLine]) -> dict[str, float]:
+    def _validate(self, validation: ValidationSets) -> None:
         encoder = self.model.config.encoder
-        batches = plain_batches(lines, encoder.image_height, encoder.max_image_width)
-        return validate(self.average, batches, self.tokenizer)
+        size = (encoder.image_height, encoder.max_image_width)
+        for name, (lines, case_blind) in validation.items():
+            watched = lines[:: -(-len(lines) // WATCHED_LINES)]
+            batches = plain_batches(watched, self.tokenizer, *size, case_blind)
+            with self.precision.autocast():
+                scores = validate(self.average, batches, self.tokenizer)
+            self._log({"set": name, **scores})
 
-    def _decoded(self, lines: list[LabelledLine]) -> list[TrainingLine]:
-        encoded = (self.tokenizer.encode(line.text, add_special_tokens=False) for line in lines)
-        decoded = [decode_line(line, ids) for line, ids in zip(lines, encoded, strict=True)]
-        return [line for line in decoded if line.token_ids]
-
-    def _log(self, values: dict[str, float]) -> None:
+    def _log(self, values: dict[str, Any]) -> None:
         if not self.leads:
             return
-        entry = {"step": self.step, "epoch": self.epoch, "time": round(time.time()), **values}
+        entry = {"step": self.step, "time": round(time.time()), **values}
         with (self.run_folder / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(entry) + "\n")
 
     def _save_checkpoint(self) -> None:
         random = self.replicas.gather(torch.get_rng_state())
+        positions = self.replicas.gather(torch.tensor(self.position))
         if not self.leads:
             return
         state = {
@@ -238,7 +287,7 @@ class Trainer:
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "random": random,
-            "progress": (self.step, self.epoch, self.next_batch),
+            "progress": (self.step, positions),
         }
         temporary = self.run_folder / (CHECKPOINT + ".tmp")
         torch.save(state, temporary)
@@ -259,7 +308,8 @@ class Trainer:
                 "It belongs to another configuration or is damaged: choose another run folder.",
             ) from None
         torch.set_rng_state(state["random"][self.replicas.rank])
-        self.step, self.epoch, self.next_batch = state["progress"]
+        self.step, positions = state["progress"]
+        self.position = [(chunk, batch) for chunk, batch in positions[self.replicas.rank].tolist()]
 
     def save_model(self) -> None:
         """Write the averaged weights, the processor and the configuration they came from."""

@@ -1,0 +1,65 @@
+"""The sources and validation sets that a configuration names."""
+
+from __future__ import annotations
+
+import io
+
+from ..errors import DataError
+from ..labelled_lines import LabelledLine
+from .config import SyntheticSection, TrainingConfig
+from .data import BlankLines, LineSource, RealLines
+from .sets import read_split
+
+ValidationSets = dict[str, tuple[list[LabelledLine], bool]]  # lines, and whether case-blind
+
+
+def read_sources(config: TrainingConfig) -> tuple[list[tuple[LineSource, float]], ValidationSets]:
+    """Weighted sources to train on, and validation lines by set.
+
+    Raises:
+        DataError: a set cannot be read, or there is nothing to train on.
+    """
+    sources: list[tuple[LineSource, float]] = []
+    validation: ValidationSets = {}
+    for section in config.data.sets:
+        train, held_out = read_split(section, config.folder)
+        sources.append((RealLines(train, section.case_blind), section.weight))
+        if held_out:
+            validation[section.name] = (held_out, section.case_blind)
+    for synthetic in config.data.synthetic:
+        source, held_out = _synthetic(synthetic, config)
+        sources.append((source, synthetic.weight))
+        validation[synthetic.name] = (held_out, False)
+    if not sources:
+        raise DataError("The configuration names no lines to train on.", "Add [[data.sets]] to it.")
+    if config.data.blank_weight:
+        sources.append((BlankLines(), config.data.blank_weight))
+    return sources, validation
+
+
+def _synthetic(
+    section: SyntheticSection, config: TrainingConfig
+) -> tuple[LineSource, list[LabelledLine]]:
+    from .synthetic.fonts import read_faces
+    from .synthetic.lines import SyntheticLines
+    from .synthetic.texts import TextSource
+
+    fonts = config.folder / section.fonts
+    texts = TextSource(
+        config.folder / section.texts,
+        section.mixture,
+        section.languages,
+        config.model.characters,
+    )
+    source, held_out = (
+        SyntheticLines(read_faces(fonts, section.kind, part), texts, config.optimization.seed)
+        for part in ("train", "validation")
+    )
+    return source, [_encoded(held_out, index) for index in range(section.validation_lines)]
+
+
+def _encoded(source: LineSource, index: int) -> LabelledLine:
+    grey, text = source.line(index)
+    stream = io.BytesIO()
+    grey.save(stream, "PNG")
+    return LabelledLine(f"images/{index:06}.png", stream.getvalue(), text)
