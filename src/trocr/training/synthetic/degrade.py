@@ -72,7 +72,7 @@ def _uneven(mask: ByteArray, generator: np.random.Generator) -> ByteArray:
 
 def _streaks(mask: ByteArray, generator: np.random.Generator) -> ByteArray:
     """Dead elements of a print head: pale thin lines along or across."""
-    streaked = mask.copy()
+    streaked: ByteArray = mask.copy()
     for _ in range(int(generator.integers(1, 4))):
         pale = generator.uniform(0, 0.7)
         if generator.random() < 0.6:
@@ -84,18 +84,23 @@ def _streaks(mask: ByteArray, generator: np.random.Generator) -> ByteArray:
     return streaked
 
 
-def captured(grey: ByteArray, generator: np.random.Generator) -> ByteArray:
-    """The picture that a scanner or a camera hands over, grey levels 0-255."""
+def captured(grey: ByteArray, kind: str, generator: np.random.Generator) -> ByteArray:
+    """The picture, grey levels 0-255, that a scanner or a camera hands over.
+
+    Args:
+        kind: "print" or "hand"; handwriting is more often cut out along an outline.
+    """
     chance = generator.random
-    if chance() < 0.1:
+    if chance() < (0.3 if kind == "hand" else 0.08):
         grey = _masked_outside(grey, generator)
     if chance() < 0.3:
         radius = min(0.3 + generator.exponential(0.3), 0.035 * grey.shape[0])
         grey = np.asarray(cv2.GaussianBlur(grey, (0, 0), radius), np.uint8)
-    if chance() < 0.22:
+    if chance() < (0.1 if kind == "hand" else 0.22):
         grey = _low_resolution(grey, generator)
     if chance() < 0.3:
-        share = min(0.4, generator.exponential(0.1))
+        darkest, lightest = cv2.minMaxLoc(grey)[:2]
+        share = min(generator.exponential(0.1), (lightest - darkest) / 600)
         noise = texture("noise" if chance() < 0.6 else "grain", grey.shape, generator)
         grey = np.asarray(cv2.addWeighted(grey, 1.0, noise, share, -128 * share), np.uint8)
     if chance() < 0.1:

@@ -73,7 +73,7 @@ class SyntheticLines:
         mask = render_line(text, face, generator)
         if face.kind == "print":
             mask = worn_ink(mask, generator)
-        grey = captured(put_on_paper(mask, face.kind, generator), generator)
+        grey = captured(put_on_paper(mask, face.kind, generator), face.kind, generator)
         return Image.fromarray(grey), text
 
     def _face(self, generator: np.random.Generator) -> Face:

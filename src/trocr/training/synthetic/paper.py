@@ -15,13 +15,15 @@ FloatArray = NDArray[np.float32]
 def put_on_paper(mask: ByteArray, kind: str, generator: np.random.Generator) -> ByteArray:
     """A grey picture, 0-255, of a mask of ink coverage; ``kind`` is "print" or "hand"."""
     chance = generator.random
-    paper = _paper_colour(generator)
+    paper = _paper_colour(kind, generator)
     ink = _ink_colour(paper, kind, generator)
     ground = _ground(mask.shape, paper, generator)
     if chance() < 0.07:
         ground = _shine_through(ground, mask, paper - ink, generator)
-    if chance() < (0.2 if kind == "hand" else 0.1):
+    if chance() < (0.15 if kind == "hand" else 0.1):
         ground = _ruled(ground, paper, ink, generator)
+    elif kind == "hand" and chance() < 0.12:
+        ground = _lined(ground, paper - ink, generator)
     coverage = mask.astype(np.float32) * np.float32(1 / 255)
     grey = ground + coverage * (np.float32(ink) - ground)
     if chance() < 0.12:
@@ -30,9 +32,9 @@ def put_on_paper(mask: ByteArray, kind: str, generator: np.random.Generator) -> 
     return picture
 
 
-def _paper_colour(generator: np.random.Generator) -> float:
+def _paper_colour(kind: str, generator: np.random.Generator) -> float:
     style = generator.random()
-    if style < 0.35:
+    if style < (0.2 if kind == "hand" else 0.35):
         return 255.0 if generator.random() < 0.5 else generator.uniform(244, 255)
     if style < 0.85:
         return generator.uniform(185, 245)
@@ -43,8 +45,8 @@ def _ink_colour(paper: float, kind: str, generator: np.random.Generator) -> floa
     """Mostly dark; a tail is faint, yet no less than 45 levels darker than the paper."""
     depth = generator.random()
     faint = 0.35 if kind == "hand" else 0.25
-    share = generator.uniform(0, 0.35) if depth > faint else generator.uniform(0.3, 0.72)
-    return min(paper * share, paper - 60)
+    share = generator.uniform(0, 0.35) if depth > faint else generator.uniform(0.3, 0.78)
+    return min(paper * share, paper - (40 if kind == "hand" and paper > 170 else 55))
 
 
 def _ground(shape: tuple[int, ...], paper: float, generator: np.random.Generator) -> FloatArray:
@@ -91,6 +93,16 @@ def _ruled(
     if generator.random() < 0.25:
         column = width - int(generator.integers(1, 5))
         ground[:, column : column + thickness] = colour
+    return ground
+
+
+def _lined(ground: FloatArray, contrast: float, generator: np.random.Generator) -> FloatArray:
+    """Exercise-book paper: pale lines at even distances, squares or only rows."""
+    spacing = max(6, round(ground.shape[0] * generator.uniform(0.25, 0.8)))
+    depth = np.float32(contrast * generator.uniform(0.1, 0.45))
+    ground[int(generator.integers(spacing)) :: spacing] -= depth
+    if generator.random() < 0.6:
+        ground[:, int(generator.integers(spacing)) :: spacing] -= depth
     return ground
 
 

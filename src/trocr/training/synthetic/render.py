@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from .handwriting import hand_manner, pen_stroke
+from .handwriting import hand_manner
 from .manner import Manner, print_manner
+from .pen import pen_stroke
 from .setting import Box, Setting, measured, set_line
 from .surroundings import add_neighbours, add_strokes, add_underline, widened
 from .warp import NO_BEND, bent
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 ByteArray = NDArray[np.uint8]
 
-LINE_HEIGHTS = (18.0, 48.0)  # pixels from the highest ascender to the deepest descender
+# Pixels from the highest ascender to the deepest descender; thin pens need more of them.
+LINE_HEIGHTS = {"print": (18.0, 48.0), "hand": (26.0, 56.0)}
 
 
 def render_line(text: str, face: Face, generator: np.random.Generator) -> ByteArray:
@@ -32,7 +34,9 @@ def render_line(text: str, face: Face, generator: np.random.Generator) -> ByteAr
         manner = hand_manner(generator)
     else:
         manner = print_manner(measured(face.path).fixed_pitch, generator)
-    setting = set_line(text, face.path, generator.uniform(*LINE_HEIGHTS), manner, generator)
+    setting = set_line(
+        text, face.path, generator.uniform(*LINE_HEIGHTS[face.kind]), manner, generator
+    )
     if manner.underlined:
         add_underline(setting, generator)
     if manner.neighbours:

@@ -21,6 +21,7 @@ Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels
 MEASURED_SIZE = 64  # pixels per em when a face is measured
 MEASURED_TEXT = "Ehgpy"
 LEAST_X_HEIGHT = 8.0  # pixels
+LEAST_SPACE = 0.17  # ems between words
 MAX_WIDTH = 2200  # pixels; longer lines are set smaller
 SUPERSCRIPT = re.compile(r"\^([^\W_]+)")
 SUPERSCRIPT_SIZE, SUPERSCRIPT_RISE = 0.64, 0.36  # ems
@@ -84,7 +85,7 @@ def _placed(
     features = list(manner.features) or None
     font = _font(path, size)
     cell = manner.cell * font.getlength("m")
-    space = max(0.12 * size, cell, font.getlength(" ") * manner.word_space)
+    space = max(cell, font.getlength(" ") * manner.word_space)
     pieces: list[Piece] = []
     x = 0.0
     for word in text.split(" "):
@@ -104,7 +105,8 @@ def _placed(
                     dx += (cell - advance) / 2
                 pieces.append(Piece(part, font, x + dx, y + dy, ink))
                 x += cell or advance
-        x += space * generator.uniform(1 - manner.space_spread, 1 + manner.space_spread)
+        spread = generator.uniform(1 - manner.space_spread, 1 + manner.space_spread)
+        x += max(LEAST_SPACE * size, space * spread)
     return pieces, x
 
 
