@@ -77,6 +77,7 @@ class DataSection:
 class ModelSection:
     """``characters`` of the vocabulary; ``encoder`` and ``decoder`` override config defaults.
 
+    ``straighten``: level every line and cut its empty rows first (``LineImageProcessor``).
     ``start_from``: a model of the same shape and characters, bundled or a folder, whose weights
     the run begins with.
     """
@@ -84,6 +85,7 @@ class ModelSection:
     characters: str
     encoder: dict[str, Any] = field(default_factory=dict)
     decoder: dict[str, Any] = field(default_factory=dict)
+    straighten: bool = False
     start_from: str = ""
 
 

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..config import PIXELS_PER_TOKEN
 from ..labelled_lines import LabelledLine
-from ..line_image import normalize_ink, resize_to_height, stack_lines
+from ..line_image import LineImageProcessor, stack_lines, straightened
 from ..tokenizer import Tokenizer
 from .augment import augmented_line
 from .blank import blank_line
@@ -91,6 +91,7 @@ class MixedLines(Dataset[list[Batch]]):
     Args:
         sources: with their weights.
         tokens_per_batch: encoder tokens of a batch, padding included.
+        straighten: level every line and cut its empty rows before it is distorted.
         curriculum_lines: over these first lines labels and distortions grow to their full range.
     """
 
@@ -104,6 +105,7 @@ class MixedLines(Dataset[list[Batch]]):
         tokens_per_batch: int,
         lines_per_chunk: int,
         curriculum_lines: int,
+        straighten: bool,
         seed: int,
     ) -> None:
         self.sources = [source for source, _ in sources]
@@ -114,6 +116,7 @@ class MixedLines(Dataset[list[Batch]]):
         self.tokens_per_batch = tokens_per_batch
         self.lines_per_chunk = lines_per_chunk
         self.curriculum_lines = curriculum_lines
+        self.straighten = straighten
         self.seed = seed
 
     def __getitem__(self, chunk: int) -> list[Batch]:
@@ -126,6 +129,8 @@ class MixedLines(Dataset[list[Batch]]):
             grey, text = source.draw(generator)
             if difficulty < 1 and len(text) > longest:
                 continue
+            if self.straighten:
+                grey = straightened(grey)
             ids = self.tokenizer.encode(text, add_special_tokens=False)
             pixels = augmented_line(grey, self.height, self.max_width, generator, difficulty)
             samples.append(_Sample(pixels, ids, source.case_blind))
@@ -171,15 +176,14 @@ def lane_batches(
 def plain_batches(
     lines: Sequence[LabelledLine],
     tokenizer: Tokenizer,
-    height: int,
-    max_width: int,
+    processor: LineImageProcessor,
     case_blind: bool = False,
     rows: int = 32,
 ) -> Iterator[Batch]:
     """Undistorted batches, narrow lines first."""
     samples = []
     for line in lines:
-        pixels = normalize_ink(resize_to_height(decoded(line), height, max_width))
+        pixels = processor.preprocess(decoded(line))
         ids = tokenizer.encode(line.text, add_special_tokens=False)
         samples.append(_Sample(pixels, ids, case_blind))
     samples.sort(key=lambda sample: sample.pixels.shape[1])

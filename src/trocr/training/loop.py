@@ -119,6 +119,10 @@ class Trainer:
         self.model = build_model(config, self.tokenizer).to(self.device)
         if config.model.start_from:
             start_from(self.model, self.tokenizer, config)
+        encoder = self.model.config.encoder
+        self.image_processor = LineImageProcessor(
+            encoder.image_height, encoder.max_image_width, config.model.straighten
+        )
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
         self.optimizer = _optimizer(self.model, self.section)
         self.precision = Precision(self.device, self.section.bfloat16)
@@ -152,6 +156,7 @@ class Trainer:
             tokens_per_batch=self.section.tokens_per_batch,
             lines_per_chunk=self.config.data.lines_per_chunk,
             curriculum_lines=self.config.data.curriculum_lines,
+            straighten=self.config.model.straighten,
             seed=self.section.seed,
         )
         self._steps(lines, validation)
@@ -260,11 +265,9 @@ class Trainer:
                 averaged.copy_(current)
 
     def _validate(self, validation: ValidationSets) -> None:
-        encoder = self.model.config.encoder
-        size = (encoder.image_height, encoder.max_image_width)
         for name, (lines, case_blind) in validation.items():
             watched = lines[:: -(-len(lines) // WATCHED_LINES)]
-            batches = plain_batches(watched, self.tokenizer, *size, case_blind)
+            batches = plain_batches(watched, self.tokenizer, self.image_processor, case_blind)
             with self.precision.autocast():
                 scores = validate(self.average, batches, self.tokenizer)
             self._log({"set": name, **scores})
@@ -314,10 +317,8 @@ class Trainer:
     def save_model(self) -> None:
         """Write the averaged weights, the processor and the configuration they came from."""
         folder = self.run_folder / "model"
-        encoder = self.model.config.encoder
-        image_processor = LineImageProcessor(encoder.image_height, encoder.max_image_width)
         self.average.cpu().save_pretrained(folder)
-        TrOCRProcessor(image_processor, self.tokenizer).save_pretrained(folder)
+        TrOCRProcessor(self.image_processor, self.tokenizer).save_pretrained(folder)
         (folder / "training.toml").write_text(self.config.source, encoding="utf-8")
 
 
