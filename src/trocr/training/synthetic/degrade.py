@@ -16,11 +16,9 @@ def worn_ink(mask: ByteArray, generator: np.random.Generator) -> ByteArray:
     """Ink as a press, a ribbon, a thermal head or a copier leaves it; coverage 0-255."""
     chance = generator.random
     style = chance()
-    if style < 0.35:
-        pass
-    elif style < 0.62:
+    if style < 0.34:
         mask = _edges(mask, generator)
-    elif style < 0.72 and mask.shape[0] > 24:
+    elif style < 0.43 and mask.shape[0] > 24:
         mask = _dots(mask, generator)
     if chance() < 0.25:
         mask = _uneven(mask, generator)

@@ -11,6 +11,7 @@ from PIL import Image
 
 from ..blank import blank_line
 from .degrade import captured, worn_ink
+from .manner import TYPEWRITER
 from .paper import put_on_paper
 from .render import render_line
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 REDRAWS = 8  # texts tried before the characters that a face lacks are dropped
 # A tenth of all families, yet receipts and typescripts are set in nothing else.
 TYPED = re.compile("mono|code|courier|cousine|elite|inconsolata|lekton|anonymous-pro|vt323|fixed")
-TYPED_SHARE = 0.3
+TYPED_SHARE, TYPEWRITER_SHARE = 0.2, 0.1
+UPRIGHT_SHARE = 0.6  # of the typed lines whose face is drawn again if it is an italic
 CALMED_SHARE = 0.7  # of the texts in capitals, which few script faces can write
 Item = TypeVar("Item")
 LINE_SIGNS = frozenset(" ^")  # need no glyph: a gap, and the mark of a superscript
@@ -54,6 +56,7 @@ class SyntheticLines:
             families.setdefault(face.family, []).append(face)
         self.families = list(families.values())
         self.typed = [group for name, group in families.items() if TYPED.search(name)]
+        self.typewriters = [group for name, group in families.items() if TYPEWRITER.search(name)]
         self.texts = texts
         self.seed = seed
         self.blank_share = blank_share
@@ -78,9 +81,17 @@ class SyntheticLines:
 
     def _face(self, generator: np.random.Generator) -> Face:
         """Families are drawn alike, whatever the number of their faces."""
-        typed = self.typed and generator.random() < TYPED_SHARE
-        family = _one(self.typed if typed else self.families, generator)
-        return _one(family, generator)
+        chance = generator.random()
+        if self.typewriters and chance < TYPEWRITER_SHARE:
+            family = _one(self.typewriters, generator)
+        elif self.typed and chance < TYPEWRITER_SHARE + TYPED_SHARE:
+            family = _one(self.typed, generator)
+        else:
+            return _one(_one(self.families, generator), generator)
+        face = _one(family, generator)
+        if "italic" in face.path.stem and generator.random() < UPRIGHT_SHARE:
+            face = _one(family, generator)
+        return face
 
     def _text(self, face: Face, generator: np.random.Generator) -> str:
         """A text that the face has every character of, "" if it has none of them."""

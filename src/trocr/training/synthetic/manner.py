@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from .warp import NO_BEND, Bend
+
+# Families with the letters of a typewriter, or slab serifs that pass for them at a fixed pitch.
+TYPEWRITER = re.compile("courier|elite|cutive|typewriter|slab|arvo|rokkitt|aleo|sanchez")
 
 
 @dataclass(frozen=True)
@@ -46,19 +50,14 @@ class Manner:
     struck: bool = False
 
 
-def print_manner(fixed_pitch: bool, generator: np.random.Generator) -> Manner:
+def print_manner(family: str, fixed_pitch: bool, generator: np.random.Generator) -> Manner:
     """A printed line, or one typed letter by letter, which faces of fixed pitch mostly are."""
     chance = generator.random
     spacing: dict[str, Any] = {}
-    if chance() < (
-        0.6 if fixed_pitch else 0.1
-    ):  # a typewriter: every letter with its own force and place
-        spacing = {
-            "by_glyph": True,
-            "glyph_wobble": generator.uniform(0.0, 0.03),
-            "faintest": int(generator.integers(90, 256)),
-            "tracking": generator.uniform(-0.01, 0.06) if chance() < 0.5 else 0.0,
-        }
+    if not fixed_pitch and TYPEWRITER.search(family) and chance() < 0.6:
+        spacing = _typed(generator) | {"cell": generator.uniform(0.72, 0.95)}
+    elif chance() < (0.6 if fixed_pitch else 0.1):
+        spacing = _typed(generator)
     elif chance() < 0.1:
         spacing = {"by_glyph": True, "tracking": generator.uniform(-0.03, 0.3)}
     elif chance() < 0.06:
@@ -76,6 +75,16 @@ def print_manner(fixed_pitch: bool, generator: np.random.Generator) -> Manner:
         struck=bool(chance() < 0.01),
         **spacing,
     )
+
+
+def _typed(generator: np.random.Generator) -> dict[str, Any]:
+    """Every letter with its own force and place, as typewriters leave them."""
+    return {
+        "by_glyph": True,
+        "glyph_wobble": generator.uniform(0.0, 0.03),
+        "faintest": int(generator.integers(90, 256)),
+        "tracking": generator.uniform(-0.01, 0.06) if generator.random() < 0.5 else 0.0,
+    }
 
 
 def crop_margins(generator: np.random.Generator) -> tuple[float, float, float, float]:

@@ -33,7 +33,7 @@ def render_line(text: str, face: Face, generator: np.random.Generator) -> ByteAr
     if hand:
         manner = hand_manner(generator)
     else:
-        manner = print_manner(measured(face.path).fixed_pitch, generator)
+        manner = print_manner(face.family, measured(face.path).fixed_pitch, generator)
     setting = set_line(
         text, face.path, generator.uniform(*LINE_HEIGHTS[face.kind]), manner, generator
     )
