@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+from line_models import text_picture
+from PIL import Image, ImageDraw, ImageFont
+
+from trocr.line_image import LineImageProcessor, straightened
+
+
+def written_line(rise=0.0, height=80, width=700, top=22, text="levelled lines are read better"):
+    """Dark letters on grey paper, rising by ``rise`` line heights from left to right."""
+    line = Image.new("L", (width, height), 200)
+    font = ImageFont.load_default(34)
+    ImageDraw.Draw(line).text((10, top), text, fill=30, font=font)
+    slope = rise * height / width
+    matrix = (1, 0, 0, slope, 1, -slope * width / 2)
+    return line.transform(line.size, Image.Transform.AFFINE, matrix, fillcolor=200)
+
+
+def ink_rows(line):
+    """Share of a picture's rows between the highest and the lowest ink."""
+    rows = np.nonzero((np.asarray(line) < 120).sum(1) > 1)[0]
+    return (rows[-1] - rows[0] + 1) / line.height
+
+
+@pytest.mark.parametrize("rise", [-0.4, -0.2, 0.2, 0.4])
+def test_a_rising_line_is_levelled(rise):
+    level = straightened(written_line())
+    sloping = straightened(written_line(rise))
+    assert abs(sloping.height - level.height) <= 8
+    assert ink_rows(sloping) > 0.7
+    assert sloping.width == 700
+
+
+def test_a_level_line_only_loses_empty_rows():
+    line = written_line()
+    cut = straightened(line)
+    assert cut.height < line.height
+    first = next(
+        row for row in range(line.height) if line.crop((0, row, 700, row + cut.height)) == cut
+    )
+    assert 0 <= first <= line.height - cut.height
+
+
+def test_a_short_crop_keeps_its_slope():
+    """Three letters say nothing about a slope."""
+    line = written_line(0.2, width=120, text="Ty,")
+    assert np.asarray(straightened(line)).shape[1] == 120
+    cut = straightened(line)
+    assert any(
+        line.crop((0, row, 120, row + cut.height)) == cut
+        for row in range(line.height - cut.height + 1)
+    )
+
+
+def test_a_separator_keeps_room():
+    line = Image.new("L", (400, 60), 255)
+    ImageDraw.Draw(line).line((5, 30, 395, 30), fill=0, width=2)
+    assert straightened(line).height >= 24
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 200), (3000, 3), (5, 5), (400, 40)])
+@pytest.mark.parametrize("paper", [0, 128, 255])
+def test_empty_pictures_pass(size, paper):
+    line = straightened(Image.new("L", size, paper))
+    assert line.width == size[0]
+    assert 1 <= line.height <= size[1]
+
+
+def test_noise_passes():
+    noise = np.random.default_rng(0).integers(0, 256, (50, 300), dtype=np.uint8)
+    assert straightened(Image.fromarray(noise)).width == 300
+
+
+def test_the_processor_straightens_only_when_told_and_says_so():
+    line = written_line(0.3)
+    plain, level = LineImageProcessor(48), LineImageProcessor(48, straighten=True)
+    assert plain.to_dict()["straighten"] is False
+    assert LineImageProcessor.from_dict(level.to_dict()).straighten is True
+    assert plain.preprocess(line).shape[1] < level.preprocess(line).shape[1]
+    picture = text_picture("12.30")
+    assert np.isfinite(level.preprocess(picture)).all()
