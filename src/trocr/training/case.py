@@ -21,10 +21,13 @@ class CaseFolding:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         ids = {text: i for i, text in enumerate(tokenizer.token_strings()) if text}
+        # Both ways, for ı and ſ become I and S as well, and ª is its own upper case.
         pairs = [
-            (ids[character], ids[character.upper()])
+            (ids[character], ids[upper])
             for character in ids
-            if character.islower() and character.upper() in ids
+            if (upper := character.upper()) != character
+            and upper.lower() == character
+            and upper in ids
         ]
         lower, upper = zip(*pairs, strict=True) if pairs else ((), ())
         self.lower_ids = torch.tensor(lower, dtype=torch.int64)
