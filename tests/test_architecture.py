@@ -11,8 +11,8 @@ from pathlib import Path
 LEVELS = (
     "errors config generation_config metrics batch labelled_lines sentencepiece_model",
     "image ink line_image image_processor tokenizer_files tokenizer hub bundled outputs"
-    " checkpoint positions attention pretrained encoder line_encoder ctc",
-    "processor decoding generation decoder model hybrid",
+    " int8_weights checkpoint positions attention pretrained encoder line_encoder ctc",
+    "processor decoding generation decoder model hybrid confidence",
     "recognizer",
     "stream",
     "training evaluation",

@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from .errors import CheckpointError, UsageError
+from .int8_weights import from_int8
 
 NamePairs = tuple[tuple[str, str], ...]
 
@@ -73,6 +74,8 @@ def _rename(key: str, rules: list[tuple[re.Pattern[str], str]]) -> str:
 def read_tensors(folder: str | Path) -> dict[str, Tensor]:
     """Every tensor of a checkpoint folder on the CPU, by its name in the file.
 
+    Matrices that were stored as 8-bit integers come as float32.
+
     Raises:
         CheckpointError: no weights, a corrupt file, a pickle of more than tensors, or an index
             that names a missing shard or one outside the folder.
@@ -80,12 +83,12 @@ def read_tensors(folder: str | Path) -> dict[str, Tensor]:
     folder = Path(folder)
     for name in (SAFE_FILE, PICKLE_FILE):
         if (folder / name).is_file():
-            return _read_file(folder / name)
+            return from_int8(_read_file(folder / name))
         if (folder / f"{name}.index.json").is_file():
             tensors: dict[str, Tensor] = {}
             for shard in _shards(folder / f"{name}.index.json"):
                 tensors.update(_read_file(shard))
-            return tensors
+            return from_int8(tensors)
     raise CheckpointError(
         f"No model weights in {folder}.",
         f"A checkpoint folder holds {SAFE_FILE} or {PICKLE_FILE}, or an index of shards.",
