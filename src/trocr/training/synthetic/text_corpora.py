@@ -12,6 +12,22 @@ from ...errors import DataError
 
 _LARGEST_SHARE = 0.25  # of one corpus in the prose of its language, where there are enough
 _RARE_WORDS = 1.8  # the rank of a word is drawn as count * u ** this; 1 would be uniform
+_SEPARATORS = (
+    ", ",
+    ", ",
+    " - ",
+    "-",
+    " / ",
+    "/",
+    "; ",
+    " & ",
+    " + ",
+    " – ",
+    " | ",
+    ". ",
+    "_",
+    " • ",
+)
 
 
 @dataclass(frozen=True)
@@ -55,9 +71,9 @@ def read_language(folder: Path, code: str) -> Language:
 
 
 def line_length(rng: Random) -> int:
-    """Characters of a line: a quarter short, most 15 to 60, a tail to 100."""
+    """Characters of a line: some short, most 15 to 60, a tail to 100."""
     chance = rng.random()
-    if chance < 0.25:
+    if chance < 0.18:
         return rng.randint(1, 14)
     return rng.randint(15, 60) if chance < 0.82 else rng.randint(61, 100)
 
@@ -67,10 +83,10 @@ def draw_prose(rng: Random, language: Language) -> str:
     (text,) = rng.choices(language.prose, cum_weights=language.weights)
     length = line_length(rng)
     start = rng.randrange(len(text))
-    _, _, rest = text[start : start + length + 60].partition(" ")
-    piece = max(rest.split("\n"), key=len)
+    window = text[start : start + length + 60]
+    piece = max(window[window.find(" ") + 1 : window.rfind(" ")].split("\n"), key=len)
     if len(piece) <= length:
-        return piece.rpartition(" ")[0] or piece if rest.endswith(piece) else piece
+        return piece
     if rng.random() < 0.06 and piece[max(length - 3, 0) : length + 3].isalpha():
         return piece[:length] + "-"
     end = piece.rfind(" ", 0, length + 1)
@@ -78,34 +94,13 @@ def draw_prose(rng: Random, language: Language) -> str:
 
 
 def draw_words(rng: Random, language: Language) -> str:
-    """One to nine words; rare ones occur often, separators vary."""
+    """Words until the line is long enough; rare ones occur often, separators vary."""
     words, target = language.words, line_length(rng)
     chosen: list[str] = []
-    while True:
+    while target > 0:
         chosen.append(words[int(len(words) * rng.random() ** _RARE_WORDS)])
         target -= len(chosen[-1]) + 1
-        if target <= 0:
-            break
-    separator = " " if rng.random() < 0.75 else rng.choice(_SEPARATORS)
-    line = separator.join(chosen)
+    line = (" " if rng.random() < 0.75 else rng.choice(_SEPARATORS)).join(chosen)
     if rng.random() < 0.3:
         line = line[0].upper() + line[1:] + rng.choice(".,:;?!")
     return line
-
-
-_SEPARATORS = (
-    ", ",
-    ", ",
-    " - ",
-    "-",
-    " / ",
-    "/",
-    "; ",
-    " & ",
-    " + ",
-    " – ",
-    " | ",
-    ". ",
-    "_",
-    " • ",
-)

@@ -12,6 +12,7 @@ from random import Random
 import numpy as np
 
 from ...errors import DataError, UsageError
+from .phrases import PHRASES
 from .text_corpora import Language, draw_prose, draw_words, read_language
 from .text_fields import draw_field
 from .text_letters import draw_letter
@@ -26,10 +27,11 @@ VOCABULARY = "".join(
         "ȘșȚțẞ‘’‚“”„†‡•…‰‹›€™–—−→⋎№",
     ]
 )
+_OTHERS = ("de", "es", "it", "pt", "nl", "pl", "cs", "sv", "da", "nb", "fi", "hu", "ro", "tr")
 LANGUAGES: Mapping[str, float] = {
     "en": 0.45,
     "fr": 0.25,
-    **dict.fromkeys("de es it pt nl pl cs sv da nb fi hu ro tr".split(), 0.3 / 14),
+    **dict.fromkeys(_OTHERS, 0.3 / len(_OTHERS)),
 }
 KINDS: Mapping[str, float] = {
     "prose": 0.33,
@@ -41,6 +43,12 @@ KINDS: Mapping[str, float] = {
 }
 LONGEST = 100
 _RAISED = re.compile(r"\^(?=\w)")  # the mark of a superscript, which letters alone have
+_QUOTED = re.compile(r'"([^"]*)"')
+_QUOTES = (r"“\1”", r"« \1 »", r"„\1“", r"‘\1’")
+_CLOSE_MARK = re.compile(r"(?<=\w)([,.;:!?])")
+_CURLED = {"'": "’", " - ": " – ", "--": "—", "...": "…"}
+_STRAIGHT = str.maketrans(dict(zip("’‘“”„–—", '\'\'"""--', strict=True)) | {"…": "..."})
+_STYLE = PHRASES["style"]
 
 
 class TextSource:
@@ -83,8 +91,8 @@ class TextSource:
         self._writing = _Weighted(
             {code: read[code] for code in read if read[code].prose}, languages
         )
-        of_letters = {code: read[code] for code in ("en", "fr") if code in read} or read
-        self._letters = _Weighted(of_letters, languages)
+        of_letters = {code: read[code] for code in read if code in ("en", "fr")}
+        self._letters = _Weighted(of_letters or read, languages)
         if not self._writing.languages:
             raise DataError(f"{folder} has no prose.", "Run scripts/collect-texts FOLDER again.")
         self._allowed = frozenset(characters) | {" "}
@@ -144,75 +152,19 @@ def _styled(rng: Random, line: str) -> str:
     """Quotes, apostrophes and dashes of one or another hand; marks before and after a line."""
     chance = rng.random()
     if chance < 0.2:
-        line = line.replace("'", "’").replace(" - ", " – ").replace("--", "—").replace("...", "…")
-        line = _QUOTED.sub(rng.choice((r"“\1”", r"« \1 »", r"„\1“", r"‘\1’")), line)
+        for plain, curled in _CURLED.items():
+            line = line.replace(plain, curled)
+        line = _QUOTED.sub(rng.choice(_QUOTES), line)
     elif chance < 0.4:
         line = line.translate(_STRAIGHT)
     elif chance < 0.42:
-        line = _MARK.sub(r" \1", line)
+        line = _CLOSE_MARK.sub(r" \1", line)
     chance = rng.random()
     if chance < 0.05:
-        return rng.choice(_BEFORE) + line
+        return f"{rng.choice(_STYLE['before'])}{line}"
     if chance < 0.08:
-        return rng.choice(_AROUND).format(line) if "{" not in line else line
-    return line + rng.choice(_AFTER) if chance < 0.14 else line
-
-
-_QUOTED = re.compile(r'"([^"]*)"')
-_MARK = re.compile(r"(?<=\w)([,.;:!?])")
-_STRAIGHT = str.maketrans("’‘“”„–—…", '\'\'"""--.')
-_BEFORE = (
-    "- ",
-    "– ",
-    "— ",
-    "• ",
-    "* ",
-    "1. ",
-    "2) ",
-    "a) ",
-    "(",
-    '"',
-    "« ",
-    "“",
-    "-",
-    "...",
-    "§ 4 ",
-    "3 ",
-)
-_AROUND = (
-    "({})",
-    '"{}"',
-    "“{}”",
-    "« {} »",
-    "[{}]",
-    "‘{}’",
-    "'{}'",
-    "„{}“",
-    "*{}*",
-    "– {} –",
-    "<{}>",
-)
-_AFTER = (
-    ".",
-    ",",
-    ":",
-    ";",
-    "!",
-    "?",
-    "...",
-    "…",
-    " :",
-    " ?",
-    " !",
-    ")",
-    '"',
-    " »",
-    "”",
-    "-",
-    " -",
-    " (1)",
-    "*",
-)
+        return str(rng.choice(_STYLE["around"])).format(line)
+    return line if chance < 0.94 else f"{line}{rng.choice(_STYLE['after'])}"
 
 
 def _one_line(text: str) -> str:
