@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from .bundled import DEFAULT_MODEL, bundled_folder, bundled_models
+from .confidence import Calibration, evidence, stored_calibration
 from .decoding import (
     Constraint,
     RepetitionGuard,
@@ -38,7 +39,7 @@ class TokenScore:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One reading; ``confidence`` 0-1 is the geometric mean of its tokens' probabilities."""
+    """One reading; ``confidence`` as that of a line, 0-1."""
 
     text: str
     confidence: float
@@ -50,13 +51,16 @@ class LineResult:
 
     Attributes:
         text: the best reading; empty for a blank crop.
-        confidence: 0-1, length-normalised: exp(mean log-probability per token, the end included),
-            the CTC head's opinion averaged in where the model has one.
+        confidence: 0-1. Of a calibrated model: the probability that every character is right.
+            Else exp(mean log-probability per token, the end included), the CTC head's opinion
+            averaged in where the model has one.
         finish_reason: ``"eos"``; ``"length"``: cut at the limit; ``"blank"``: nothing to read;
             ``"repetition"``: a loop was stopped and cut.
         tokens: the pieces of ``text`` with their own probabilities.
         n_best: readings, best first.
         token_ids: of ``text``, without special tokens.
+        evidence: what the confidence of a calibrated model is made of, see
+            ``trocr.confidence.evidence``; empty where the model was not asked.
     """
 
     text: str
@@ -65,6 +69,7 @@ class LineResult:
     tokens: tuple[TokenScore, ...] = ()
     n_best: tuple[Candidate, ...] = ()
     token_ids: tuple[int, ...] = ()
+    evidence: Mapping[str, float] = field(default_factory=dict, repr=False, compare=False)
 
 
 BLANK = LineResult(text="", confidence=1.0, finish_reason="blank")
@@ -88,7 +93,9 @@ def load(
     chosen_device = _device(device)
     model = VisionEncoderDecoderModel.from_pretrained(folder, dtype=_dtype(dtype, chosen_device))
     processor = TrOCRProcessor.from_pretrained(folder)
-    return Recognizer(model.to(chosen_device).eval(), processor, name=str(name_or_path))
+    calibration = stored_calibration(folder)
+    name = str(name_or_path)
+    return Recognizer(model.to(chosen_device).eval(), processor, name, calibration)
 
 
 class Recognizer:
@@ -98,14 +105,25 @@ class Recognizer:
         model: in evaluation mode, on its device.
         processor: the one it was trained with.
         name: for reports.
+        calibration: turns evidence into confidence.
     """
 
     def __init__(
-        self, model: VisionEncoderDecoderModel, processor: TrOCRProcessor, name: str = ""
+        self,
+        model: VisionEncoderDecoderModel,
+        processor: TrOCRProcessor,
+        name: str = "",
+        calibration: Calibration | None = None,
     ) -> None:
         self.model = model
         self.processor = processor
         self.name = name
+        self.calibration = calibration
+        if calibration and "ctc" in calibration.weights and not self.has_ctc_head:
+            raise CheckpointError(
+                f"The calibration of {name} is of another model: this one has no CTC head.",
+                "Fit it anew: `trocr calibrate`.",
+            )
         self._token_strings = processor.tokenizer.token_strings()
         self._eos = model.config.decoder.eos_token_id
 
@@ -192,23 +210,32 @@ class Recognizer:
     def _result(self, hypotheses: list[Hypothesis]) -> LineResult:
         best = hypotheses[0]
         text = self._text(best)
-        candidates = tuple(
-            Candidate(self._text(h), math.exp(min(0.0, h.mean_logprob))) for h in hypotheses
-        )
+        found = [evidence(hypothesis) for hypothesis in hypotheses]
+        confidences = self._confidences(hypotheses, found)
+        candidates = tuple(map(Candidate, map(self._text, hypotheses), confidences))
         if not text:
-            return LineResult("", candidates[0].confidence, "blank", n_best=candidates)
+            return LineResult("", confidences[0], "blank", n_best=candidates, evidence=found[0])
         tokens = tuple(
             TokenScore(self._token_strings[token] or "", math.exp(min(0.0, logprob)))
             for token, logprob in zip(best.token_ids, best.token_logprobs, strict=False)
         )
         return LineResult(
             text=text,
-            confidence=candidates[0].confidence,
+            confidence=confidences[0],
             finish_reason=best.finish_reason,
             tokens=tokens,
             n_best=candidates,
             token_ids=tuple(best.token_ids),
+            evidence=found[0],
         )
+
+    def _confidences(
+        self, hypotheses: list[Hypothesis], found: list[dict[str, float]]
+    ) -> list[float]:
+        """Of the readings of one line, best first."""
+        if self.calibration is None:
+            return [math.exp(min(0.0, hypothesis.mean_logprob)) for hypothesis in hypotheses]
+        return self.calibration.probabilities(found)
 
     def _text(self, hypothesis: Hypothesis) -> str:
         text: str = self.processor.tokenizer.decode(hypothesis.token_ids, skip_special_tokens=True)

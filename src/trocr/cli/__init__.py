@@ -15,7 +15,7 @@ import typer
 
 from .. import __version__
 from ..errors import TrOCRError
-from . import console, doctor, evaluate, models, read, train
+from . import calibrate, console, doctor, evaluate, models, read, synth, train
 
 EXIT_CODES = """\b
 Exit codes:
@@ -35,7 +35,16 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=EXIT_CODES,
 )
-for verb in (read.read, evaluate.evaluate, models.models, doctor.doctor, train.train):
+VERBS = (
+    read.read,
+    evaluate.evaluate,
+    models.models,
+    doctor.doctor,
+    train.train,
+    synth.synth,
+    calibrate.calibrate,
+)
+for verb in VERBS:
     app.command()(verb)
 
 

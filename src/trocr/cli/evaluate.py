@@ -6,7 +6,7 @@ import sys
 from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -63,7 +63,9 @@ def evaluate(
 ) -> None:
     """Read a labelled set and score the texts.
 
-    All scores are percentages, 0-100, but for lines_per_second.
+    All scores are percentages, 0-100, but for ece (expected calibration error, 0-1) and
+    lines_per_second. cer_kept and aurc say what rejecting the least confident lines gains: the CER
+    of the share that is kept, and its mean over all shares.
 
     \b
     Protocols:
@@ -109,13 +111,21 @@ def _score(
 
 
 def _formatted(report: Report, data: Path, output: Format) -> str:
-    values = {
-        key: round(value, 4) if isinstance(value, float) else value
-        for key, value in {"data": str(data), **asdict(report)}.items()
-    }
+    values: dict[str, Any] = {"data": str(data), **asdict(report)}
     if output is Format.json:
-        return console.json_line(values)
-    return "\n".join(
-        f"{key:<16}  {value:.2f}" if isinstance(value, float) else f"{key:<16}  {value}"
-        for key, value in values.items()
-    )
+        return console.json_line({key: _rounded(value) for key, value in values.items()})
+    return "\n".join(f"{key:<16}  {_in_words(key, value)}" for key, value in values.items())
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    return round(value, 4) if isinstance(value, float) else value
+
+
+def _in_words(key: str, value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{share} %: {cer:.2f}" for share, cer in value.items())
+    if isinstance(value, float):
+        return f"{value:.4f}" if key == "ece" else f"{value:.2f}"
+    return str(value)

@@ -7,13 +7,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from ..errors import DataError
 from ..labelled_lines import LabelledLine, read_labelled_lines
-from ..metrics import character_error_rate, exact_match, sroie_scores, word_error_rate
+from ..metrics import (
+    character_error_rate,
+    exact_match,
+    expected_calibration_error,
+    rejection_curve,
+    sroie_scores,
+    word_error_rate,
+)
 from ..recognizer import Recognizer
 from ..stream import Reading, read_stream
 from .protocols import ScoringProtocol
+
+SHARES_KEPT = (100, 95, 90, 80, 50)  # percent of the lines, the most confident first
 
 
 @dataclass(frozen=True)
@@ -21,8 +31,11 @@ class Report:
     """Scores are percentages, 0-100; ``cer`` and ``wer`` may pass 100.
 
     Attributes:
-        n: lines scored; an unreadable picture counts as an empty prediction.
+        n: lines scored; an unreadable picture counts as an empty prediction of confidence 0.
         unreadable: pictures among them that could not be read.
+        ece: expected calibration error, 0-1: confidence against the share of lines that are right.
+        aurc: area under the rejection curve: the CER of what is kept, averaged over all shares.
+        cer_kept: points of that curve: percentage of lines kept, and their CER.
         lines_per_second: over decoding the pictures and reading them, the model loaded before.
         decoding: how the texts were searched for.
     """
@@ -38,6 +51,9 @@ class Report:
     precision: float
     recall: float
     f1: float
+    ece: float
+    aurc: float
+    cer_kept: dict[str, float]
     lines_per_second: float
     decoding: str
     device: str
@@ -71,21 +87,28 @@ def evaluate(
         on_reading: called with every line as it is read, for progress and error reports.
     """
     predictions: list[str] = []
+    confidences: list[float] = []
     unreadable = 0
     start = time.perf_counter()
     pictures = ((line.file, line.image) for line in lines)
     for reading in read_stream(reader, pictures, batch_size=batch_size, num_beams=num_beams):
         predictions.append(reading.result.text if reading.result else "")
+        confidences.append(reading.result.confidence if reading.result else 0.0)
         unreadable += reading.error is not None
         on_reading(reading)
     seconds = time.perf_counter() - start
+    references = [line.text for line in lines]
+    scored: dict[str, Any] = {
+        **scores(predictions, references, protocol),
+        **confidence_scores(predictions, references, confidences, protocol),
+    }
     return Report(
         model=reader.name,
         protocol=protocol.name,
         normalization=protocol.normalization,
         n=len(lines),
         unreadable=unreadable,
-        **scores(predictions, [line.text for line in lines], protocol),
+        **scored,
         lines_per_second=len(lines) / seconds,
         decoding=reader.describe_decoding(num_beams),
         device=str(reader.device),
@@ -107,4 +130,23 @@ def scores(
         "precision": words.precision,
         "recall": words.recall,
         "f1": words.f1,
+    }
+
+
+def confidence_scores(
+    predictions: Sequence[str],
+    references: Sequence[str],
+    confidences: Sequence[float],
+    protocol: ScoringProtocol,
+) -> dict[str, Any]:
+    """``ece``, ``aurc`` and ``cer_kept``, as in `Report`."""
+    predicted = [protocol.normalize(text) for text in predictions]
+    true = [protocol.normalize(text) for text in references]
+    right = [text == label for text, label in zip(predicted, true, strict=True)]
+    curve = rejection_curve(predicted, true, confidences)
+    kept = {share: max(1, round(len(curve) * share / 100)) for share in SHARES_KEPT}
+    return {
+        "ece": expected_calibration_error(confidences, right),
+        "aurc": sum(curve) / len(curve),
+        "cer_kept": {str(share): curve[lines - 1] for share, lines in kept.items()},
     }
