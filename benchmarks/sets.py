@@ -1,32 +1,23 @@
 """The labelled sets that engines are compared on, and the folders they are written to once.
 
-Real lines are the validation pages of the training configurations; rendered lines use font
-families of the test part, which no training and no validation sees; blank crops have no text.
+Real lines are the validation pages of the training configurations.
 """
 
 from __future__ import annotations
 
-import io
-import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-import numpy as np
-from PIL import Image
+from made import noise_crops, paper_crops, plain_lines, worn_lines
 
 from trocr.labelled_lines import LABELS, LabelledLine, read_labelled_lines, write_labelled_lines
-from trocr.training.blank import blank_line
 from trocr.training.config import LineSetSection, SyntheticSection, TrainingConfig
 from trocr.training.sets import split_by_group
 
 ROOT = Path(__file__).parent.parent
 CONFIGS = ("printed", "handwritten")
-PAGES = ROOT.parent / "shared/data/pages.tar.gz"
-PAPER = Path(__file__).parent / "paper.tsv"  # page, left, top, width, height of crops of PAGES
 BLANK = ("blank", "blank-hand")
-GENERATED_LINES = 1000
-SEED = 20_260_101  # no training run may use it
 
 
 @dataclass(frozen=True)
@@ -53,10 +44,12 @@ class BenchmarkSet:
 SETS = (
     BenchmarkSet("receipts", "receipts", "printed", metric="word_f1", ignore_case=True),
     BenchmarkSet("rendered-print", "rendered print, unseen fonts", "printed"),
+    BenchmarkSet("worn-print", "the same, worn and badly copied", "printed"),
     BenchmarkSet("ehri", "typescript, English", "printed"),
     BenchmarkSet("tapus", "typescript, French", "printed", "fra"),
     BenchmarkSet("fondue", "book print, English", "printed"),
-    BenchmarkSet("rendered-hand", "handwriting fonts, unseen", "handwritten"),
+    BenchmarkSet("rendered-hand", "rendered handwriting, unseen fonts", "handwritten"),
+    BenchmarkSet("worn-hand", "the same, worn and badly copied", "handwritten"),
     BenchmarkSet("peraire", "one hand, 20th century, French", "handwritten", "fra"),
     BenchmarkSet("cremma19", "ten hands, 19th century, French", "handwritten", "fra"),
     BenchmarkSet("cremma20", "two hands, 20th century, French", "handwritten", "fra"),
@@ -82,10 +75,11 @@ def set_lines(name: str, folder: Path) -> list[LabelledLine]:
 def made_lines(name: str) -> list[LabelledLine]:
     """The lines of a set from its source, always the same ones."""
     if name in BLANK:
-        return [*noise(BLANK.index(name)), *_paper()]
-    section, config = _sections()[name]
+        return [*noise_crops(BLANK.index(name)), *paper_crops()]
+    section, config = _sections()[name.replace("worn", "rendered")]
     if isinstance(section, SyntheticSection):
-        return list(_rendered_lines(section, config))
+        make = worn_lines if name.startswith("worn") else plain_lines
+        return list(make(section, config))
     # Not ``read_split``: the labels are to stay as they are published.
     return split_by_group(list(read_labelled_lines(config.folder / section.path)), section)[1]
 
@@ -98,53 +92,3 @@ def _sections() -> Mapping[str, tuple[LineSetSection | SyntheticSection, Trainin
         for section in (*config.data.sets, *config.data.synthetic):
             found.setdefault(section.name, (section, config))
     return found
-
-
-def _rendered_lines(section: SyntheticSection, config: TrainingConfig) -> Iterator[LabelledLine]:
-    # Needs ``trocr[train]``; what is written already does not.
-    from trocr.training.synthetic.fonts import read_faces
-    from trocr.training.synthetic.lines import SyntheticLines
-    from trocr.training.synthetic.texts import TextSource
-
-    source = SyntheticLines(
-        read_faces(config.folder / section.fonts, section.kind, "test"),
-        TextSource(
-            config.folder / section.texts,
-            section.mixture,
-            section.languages,
-            config.model.characters,
-        ),
-        SEED,
-    )
-    for index in range(GENERATED_LINES):
-        yield _encoded(f"{index:06}", *source.line(index))
-
-
-def noise(number: int) -> Iterator[LabelledLine]:
-    for index in range(GENERATED_LINES):
-        generator = np.random.default_rng((SEED, number, index))
-        height = int(generator.integers(20, 81))
-        width = int(height * np.exp(generator.uniform(np.log(0.8), np.log(16))))
-        yield _encoded(f"noise_{index:06}", blank_line(height, width, generator), "")
-
-
-def _paper() -> Iterator[LabelledLine]:
-    """Margins, folds, grids, table edges and bar codes of real pages, chosen by eye."""
-    rows = [row.split("\t") for row in PAPER.read_text(encoding="utf-8").splitlines()[1:]]
-    boxes = {(page, int(x), int(y), int(x) + int(w), int(y) + int(h)) for page, x, y, w, h in rows}
-    with tarfile.open(PAGES) as archive:
-        for member in archive:
-            page = PurePosixPath(member.name)
-            of_page = sorted(box for box in boxes if page.name == f"{box[0]}.jpg")
-            stream = archive.extractfile(member) if of_page else None
-            if stream is None:
-                continue
-            picture = Image.open(stream).convert("L")
-            for number, (name, *box) in enumerate(of_page):
-                yield _encoded(f"{name}_{number}", picture.crop(tuple(box)), "")
-
-
-def _encoded(name: str, grey: Image.Image, text: str) -> LabelledLine:
-    stream = io.BytesIO()
-    grey.save(stream, "PNG")
-    return LabelledLine(f"images/{name}.png", stream.getvalue(), text)
