@@ -55,12 +55,15 @@ def synth(
     from ..training.synthetic import training_extra
 
     with training_extra():
-        from ..training.synthetic import sheets
+        from ..training.synthetic import fonts as font_index
+        from ..training.synthetic import lines, sheets
+        from ..training.synthetic import texts as text_source
 
-    recipe = sheets.Recipe(fonts, texts, kind and kind.value, part.value, seed, blank_share)
+    faces = font_index.read_faces(fonts, kind and kind.value, part.value)
+    source = lines.SyntheticLines(faces, text_source.TextSource(texts), seed, blank_share)
     if preview:
-        made = recipe.lines()
-        shown = [made.line(index) for index in range(min(count, PREVIEWED))]
-        sheets.contact_sheet(shown, recipe.caption_font()).save(preview)
-    write_labelled_lines(sheets.labelled_lines(recipe, count, processes), out)
+        shown = [source.line(index) for index in range(min(count, PREVIEWED))]
+        legible = max(faces, key=lambda face: (face.kind == "print", len(face.characters)))
+        sheets.contact_sheet(shown, legible.path).save(preview)
+    write_labelled_lines(sheets.labelled_lines(source, count, processes), out)
     print(out)

@@ -23,7 +23,8 @@ REDRAWS = 8  # texts tried before the characters that a face lacks are dropped
 TYPED = re.compile("mono|code|courier|cousine|elite|inconsolata|lekton|anonymous-pro|vt323|fixed")
 TYPED_SHARE, TYPEWRITER_SHARE = 0.2, 0.1
 UPRIGHT_SHARE = 0.6  # of the typed lines whose face is drawn again if it is an italic
-CALMED_SHARE = 0.7  # of the texts in capitals, which few script faces can write
+LOUD = re.compile(r"(?=(?:[^A-Z]*[A-Z]){7})[^a-z]*$")
+CALMED_SHARE = 0.7  # of the texts in capitals, which few script faces can write legibly
 Item = TypeVar("Item")
 LINE_SIGNS = frozenset(" ^")  # need no glyph: a gap, and the mark of a superscript
 
@@ -99,7 +100,7 @@ class SyntheticLines:
             text = self.texts.draw(generator)
             if face.caps_only:
                 text = text.upper()
-            elif face.kind == "hand" and text.isupper() and generator.random() < CALMED_SHARE:
+            elif face.kind == "hand" and LOUD.match(text) and generator.random() < CALMED_SHARE:
                 text = text.title()
             if not set(text) - face.characters - LINE_SIGNS:
                 return text

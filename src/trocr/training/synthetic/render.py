@@ -23,6 +23,8 @@ ByteArray = NDArray[np.uint8]
 # Pixels from the highest ascender to the deepest descender; thin pens need more of them.
 LINE_HEIGHTS = {"print": (18.0, 48.0), "hand": (26.0, 56.0)}
 
+LEAST_HEIGHT = 0.6  # of a crop, in line heights
+
 
 def render_line(text: str, face: Face, generator: np.random.Generator) -> ByteArray:
     """(height, width) ink coverage 0-255 of a line, with the margins of a crop.
@@ -63,6 +65,8 @@ def _crop(setting: Setting, manner: Manner) -> Box:
         above = max(above, round(setting.baseline - pitch - 0.25 * unit))
         below = min(below, round(setting.baseline + pitch - 0.45 * unit))
     above, below = min(above, top + round(0.1 * unit)), max(below, bottom - round(0.1 * unit))
+    if below - above < LEAST_HEIGHT * unit:  # a dash, a row of dots
+        above, below = round(setting.baseline - 0.7 * unit), round(setting.baseline + 0.1 * unit)
     height, width = setting.mask.shape
     start, end = round(left - west + min(0, slanted)), round(right + east + max(0, slanted))
     return max(0, start), max(0, above), min(width, end), min(height, below)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 ByteArray = NDArray[np.uint8]
+FloatArray = NDArray[np.float32]
 
 HEIGHT, WIDTH = 160, 2304  # pixels; larger cuts are enlarged
 VARIANTS = 3  # of each kind
@@ -51,11 +52,21 @@ def _sheet(kind: str, variant: int) -> ByteArray:
     generator = np.random.default_rng((sorted(BLURS).index(kind), variant))
     total = np.zeros((HEIGHT, WIDTH), np.float32)
     for across, along in BLURS[kind]:
-        noise = generator.standard_normal((HEIGHT, WIDTH), dtype=np.float32)
-        if across or along:
-            soft = cv2.GaussianBlur(noise, (0, 0), sigmaX=along, sigmaY=across)
-            noise = np.asarray(soft, np.float32)
+        noise = _smooth_noise(across, along, generator)
         total += noise / noise.std()
     total *= 42.0 / total.std()
     sheet: ByteArray = (total - total.mean() + 128).clip(0, 255).astype(np.uint8)
     return sheet
+
+
+def _smooth_noise(across: float, along: float, generator: np.random.Generator) -> FloatArray:
+    """White noise blurred by (across, along) pixels; wide blurs are made small and enlarged."""
+    small = max(1, HEIGHT // max(1, int(across))), max(1, WIDTH // max(1, int(along)))
+    rows, columns = (min(full, 2 * part) for full, part in zip((HEIGHT, WIDTH), small, strict=True))
+    noise = generator.standard_normal((rows, columns), dtype=np.float32)
+    if across or along:
+        sigma_y, sigma_x = across * rows / HEIGHT, along * columns / WIDTH
+        soft = cv2.GaussianBlur(noise, (0, 0), sigmaX=sigma_x, sigmaY=sigma_y)
+        noise = np.asarray(soft, np.float32)
+    large = cv2.resize(noise, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(large, np.float32)
