@@ -3,142 +3,219 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from .fonts import INDEX
+from .hinting import remove_hints
 from .texts import VOCABULARY
+
+if TYPE_CHECKING:
+    from fontTools.ttLib import TTFont
 
 WEIGHTS = (300, 400, 700)
 STYLES = ("normal", "italic")
-# What the second file brings there is hinting, or nothing that shows.
-_DROPPED = ["DSIG", "FFTM", "GDEF", "LTSH", "VDMX", "gasp", "hdmx", "kern", "meta", "STAT"]
-_SAME_SHAPE = 0.7  # overlap of a small letter with its capital, both scaled to one box
-_DIFFERENT_BY_CASE = "abdeghlmnqrt"
+_VERTICAL = frozenset({"vhea", "vmtx", "VORG"})  # metrics of lines that run down
+_SIGNS = "".join(character for character in VOCABULARY if not character.isalpha())
+_SAME_SHAPE = 0.75  # correlation of a small letter with its capital, both scaled to one square
+_DIFFERENT_BY_CASE = "abdeghmnqrt"
 
 
 class Source(NamedTuple):
-    """The files of one face: ``extended`` (Latin Extended) is None where there is none."""
+    """The files of one face.
+
+    ``latin`` has most of it, ``extended`` more letters of the same design, and ``donor``, of
+    another design, has signs that hardly any face has (→ ‰ ⋎ №).
+    """
 
     family: str
     name: str
     latin: Path
     extended: Path | None
+    donor: Path | None
 
 
-def sources(packages: Path, excluded: Collection[str]) -> Iterator[Source]:
+def sources(packages: Path, excluded: Collection[str], donor: str) -> Iterator[Source]:
     """Faces of the fontsource packages in a folder: weights 300, 400 and 700, both styles.
 
     A family without these weights gives the one nearest to 400.
     """
-    for package in sorted(packages.iterdir()):
-        family, files = package.name, package / "files"
-        if family in excluded or not files.is_dir():
+
+    def existing(family: str, subset: str, face: str) -> Path | None:
+        path = packages / family / "files" / f"{family}-{subset}-{face}.woff2"
+        return path if path.exists() else None
+
+    for family in sorted(package.name for package in packages.iterdir()):
+        if family in excluded:
             continue
-        for style in STYLES:
-            found = {
-                int(path.name.removeprefix(f"{family}-latin-").split("-")[0]): path
-                for path in files.glob(f"{family}-latin-[0-9]*-{style}.woff2")
-            }
-            near = [min(found, key=lambda weight: abs(weight - 400))] if found else []
-            for weight in [weight for weight in WEIGHTS if weight in found] or near:
-                extended = files / f"{family}-latin-ext-{weight}-{style}.woff2"
-                yield Source(
-                    family,
-                    f"{family}-{weight}-{style}",
-                    found[weight],
-                    extended if extended.exists() else None,
-                )
+        for weight, style in _weights_and_styles(packages / family):
+            face = f"{weight}-{style}"
+            yield Source(
+                family,
+                f"{family}-{face}",
+                packages / family / "files" / f"{family}-latin-{face}.woff2",
+                existing(family, "latin-ext", face),
+                existing(donor, "latin", "700-normal" if weight >= 600 else "400-normal"),
+            )
+
+
+def _weights_and_styles(package: Path) -> Iterator[tuple[int, str]]:
+    for style in STYLES:
+        found = [
+            int(path.name.removeprefix(f"{package.name}-latin-").split("-")[0])
+            for path in package.glob(f"files/{package.name}-latin-[0-9]*-{style}.woff2")
+        ]
+        chosen = [weight for weight in WEIGHTS if weight in found]
+        for weight in chosen or sorted(found, key=lambda weight: abs(weight - 400))[:1]:
+            yield weight, style
 
 
 def build_index(folder: Path, packages: Path, families: Mapping[str, Any]) -> int:
     """Write one font file per face under ``folder/faces``, and ``folder/faces.json``.
 
+    Every file is replaced as a whole, so that who reads the old ones goes on reading them.
+
     Args:
         folder: where to write.
         packages: ``node_modules/@fontsource``.
-        families: ``"hand"``: families of kind hand; ``"excluded"``: families to leave out.
+        families: ``"hand"``: families of kind hand; ``"excluded"``: families to leave out;
+            ``"caps_only"``: families whose capitals ``is_caps_only`` does not see; ``"donor"``:
+            the family that lends signs to those that lack them.
 
     Returns:
         How many faces there are.
     """
     (folder / "faces").mkdir(parents=True, exist_ok=True)
-    logging.getLogger("fontTools").setLevel(logging.ERROR)
     sets: dict[str, int] = {}
     rows = []
-    for source in sources(packages, families["excluded"]):
+    for source in sources(packages, families["excluded"], families["donor"]):
         file = folder / "faces" / f"{source.name}.ttf"
         font = merged(source)
-        font.save(file)
+        with _replaced(file) as stream:
+            font.save(stream)
         characters = "".join(sorted(drawn_characters(font)))
         rows.append(
             {
                 "file": str(file.relative_to(folder)),
                 "family": source.family,
                 "kind": "hand" if source.family in families["hand"] else "print",
-                "caps_only": is_caps_only(file),
+                "caps_only": source.family in families["caps_only"] or is_caps_only(file),
                 "characters": sets.setdefault(characters, len(sets)),
             }
         )
-    index = {"characters": list(sets), "faces": rows}
-    (folder / INDEX).write_text(json.dumps(index, ensure_ascii=False), encoding="utf-8")
+    index = json.dumps({"characters": list(sets), "faces": rows}, ensure_ascii=False)
+    with _replaced(folder / INDEX) as stream:
+        stream.write(index.encode())
     return len(rows)
 
 
-def merged(source: Source) -> Any:
-    """A ``fontTools.ttLib.TTFont`` with what the two files draw of the vocabulary.
+@contextmanager
+def _replaced(path: Path) -> Iterator[BinaryIO]:
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("wb") as stream:
+        yield stream
+    partial.replace(path)
 
-    Where the files do not fit each other, the face has its first file only.
+
+def merged(source: Source) -> TTFont:
+    """One font with what the files of a face draw of the vocabulary, without hinting.
+
+    What the second and third file add has no kerning. Fonts without TrueType outlines add nothing.
     """
     from fontTools.ttLib import TTFont
 
-    latin = TTFont(source.latin)
-    latin.flavor = None
-    return latin
+    font = TTFont(source.latin)
+    font.flavor = None
+    for table in _VERTICAL.intersection(font.keys()):
+        del font[table]
+    if source.extended:
+        _add_characters(font, TTFont(source.extended), VOCABULARY)
+    if source.donor:
+        donor = _opened(source.donor)
+        _add_characters(font, donor, _SIGNS, _capital_height(font) / _capital_height(donor))
+    remove_hints(font)
+    return font
 
 
-def drawn_characters(font: Any) -> set[str]:
-    """The characters of the vocabulary with a visible glyph, and the space."""
+@cache
+def _opened(path: Path) -> TTFont:
+    from fontTools.ttLib import TTFont
+
+    return TTFont(path)
+
+
+def _capital_height(font: TTFont) -> float:
+    from fontTools.pens.boundsPen import BoundsPen
+
+    pen = BoundsPen(font.getGlyphSet())
+    font.getGlyphSet()[font.getBestCmap()[ord("H")]].draw(pen)
+    return float(pen.bounds[3])
+
+
+def _add_characters(font: TTFont, other: TTFont, characters: str, scale: float = 1) -> None:
+    """Draw into ``font`` what it lacks of the characters and ``other`` has."""
     from fontTools.pens.recordingPen import DecomposingRecordingPen
+    from fontTools.pens.transformPen import TransformPen
+    from fontTools.pens.ttGlyphPen import TTGlyphPen
 
-    glyphs = font.getGlyphSet()
+    if "glyf" not in font or "glyf" not in other:
+        return
+    known, cmap, glyphs = font.getBestCmap(), other.getBestCmap(), other.getGlyphSet()
+    codes = [ord(sign) for sign in characters if ord(sign) in cmap and ord(sign) not in known]
+    names = {code: f"added{code:04X}" for code in codes}
+    font.setGlyphOrder([*font.getGlyphOrder(), *names.values()])
+    for code, name in names.items():
+        outline, pen = DecomposingRecordingPen(glyphs), TTGlyphPen(None)
+        glyphs[cmap[code]].draw(outline)
+        outline.replay(TransformPen(pen, (scale, 0, 0, scale, 0, 0)))
+        font["glyf"][name] = pen.glyph()
+        width, left = other["hmtx"][cmap[code]]
+        font["hmtx"][name] = round(width * scale), round(left * scale)
+        for table in font["cmap"].tables:
+            if table.isUnicode():
+                table.cmap[code] = name
 
-    def outline(name: str) -> list[Any]:
-        pen = DecomposingRecordingPen(glyphs)
-        glyphs[name].draw(pen)
-        return pen.value
 
-    cmap = font.getBestCmap()
-    missing = outline(".notdef") if ".notdef" in glyphs else []
+def drawn_characters(font: TTFont) -> set[str]:
+    """The characters of the vocabulary with a visible glyph, and the space."""
+    cmap, glyphs = font.getBestCmap(), font.getGlyphSet()
+    missing = _outline(glyphs, ".notdef") if ".notdef" in glyphs else []
     drawn = {
         character
         for character in VOCABULARY
-        if (name := cmap.get(ord(character))) and outline(name) not in ([], missing)
+        if (name := cmap.get(ord(character))) and _outline(glyphs, name) not in ([], missing)
     }
     return drawn | ({" "} & set(map(chr, cmap)))
 
 
+def _outline(glyphs: Any, name: str) -> list[Any]:
+    from fontTools.pens.recordingPen import DecomposingRecordingPen
+
+    pen = DecomposingRecordingPen(glyphs)
+    glyphs[name].draw(pen)
+    return list(pen.value)
+
+
 def is_caps_only(file: Path) -> bool:
-    """Whether small letters have the shapes of capitals, at any size."""
+    """Whether small letters have the shapes of capitals, at whatever size."""
     font = ImageFont.truetype(file, 64)
-    overlaps = [
-        _overlap(_shape(font, letter), _shape(font, letter.upper()))
+    alike = [
+        np.corrcoef(_shape(font, letter), _shape(font, letter.upper()))[0, 1]
         for letter in _DIFFERENT_BY_CASE
     ]
-    return float(np.median(overlaps)) > _SAME_SHAPE
+    return float(np.nanmedian(alike)) > _SAME_SHAPE
 
 
-def _shape(font: ImageFont.FreeTypeFont, letter: str) -> NDArray[np.bool_]:
+def _shape(font: ImageFont.FreeTypeFont, letter: str) -> NDArray[np.float32]:
+    """A letter scaled to a square, blurred and flattened."""
     picture = Image.new("L", (256, 256))
     ImageDraw.Draw(picture).text((64, 64), letter, fill=255, font=font)
-    return np.asarray(picture.crop(picture.getbbox()).resize((32, 32))) > 127
-
-
-def _overlap(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
-    return float((first & second).sum() / max((first | second).sum(), 1))
+    square = picture.crop(picture.getbbox()).resize((32, 32))
+    return np.asarray(square.filter(ImageFilter.GaussianBlur(1.5)), np.float32).ravel()

@@ -82,7 +82,7 @@ def draw_prose(rng: Random, language: Language) -> str:
     """A piece of a paragraph between two spaces, sometimes hyphenated at its end."""
     (text,) = rng.choices(language.prose, cum_weights=language.weights)
     length = line_length(rng)
-    start = rng.randrange(len(text))
+    start = rng.randrange(max(len(text) - length - 60, 1))
     window = text[start : start + length + 60]
     piece = max(window[window.find(" ") + 1 : window.rfind(" ")].split("\n"), key=len)
     if len(piece) <= length:

@@ -50,7 +50,7 @@ def _groups(rng: Random, characters: str) -> str:
 
 def _stuttered(rng: Random, language: Language) -> str:
     """Words with a letter or a word said again, which a reader must not correct."""
-    words = [language.words[int(2000 * rng.random())] for _ in range(rng.randint(1, 4))]
+    words = rng.choices(language.words[:2000], k=rng.randint(1, 4))
     position = rng.randrange(len(words))
     word = words[position]
     if rng.random() < 0.5:
