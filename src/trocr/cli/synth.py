@@ -63,7 +63,8 @@ def synth(
     source = lines.SyntheticLines(faces, text_source.TextSource(texts), seed, blank_share)
     if preview:
         shown = [source.line(index) for index in range(min(count, PREVIEWED))]
-        legible = max(faces, key=lambda face: (face.kind == "print", len(face.characters)))
+        everything = font_index.read_faces(fonts, None, part.value)
+        legible = max(everything, key=lambda face: (face.kind == "print", len(face.characters)))
         sheets.contact_sheet(shown, legible.path).save(preview)
     write_labelled_lines(sheets.labelled_lines(source, count, processes), out)
     print(out)

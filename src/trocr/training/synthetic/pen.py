@@ -48,7 +48,7 @@ def _middle(mask: ByteArray) -> ByteArray:
     Thinned as by Zhang and Suen, "A fast parallel algorithm for thinning digital patterns" (1984),
     which leaves little or nothing of dots and accents.
     """
-    whole = ink = np.asarray(cv2.threshold(mask, 110, 1, cv2.THRESH_BINARY)[1], np.uint8)
+    whole = ink = np.asarray(cv2.threshold(mask, 75, 1, cv2.THRESH_BINARY)[1], np.uint8)
     ink[[0, -1]] = 0
     ink[:, [0, -1]] = 0
     left = -1
