@@ -304,6 +304,16 @@ def test_synth_writes_a_set_and_a_sheet(
     assert Image.open(sheet).width > 1000
 
 
+def test_synth_says_that_it_cannot_write(
+    fonts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr("trocr.training.synthetic.texts.TextSource", lambda _: FewTexts(*TEXTS))
+    options = ("--fonts", fonts, "--texts", tmp_path, "--count", 1)
+    assert synth(fonts / "faces.json", *options) == 2
+    assert synth(tmp_path / "set", *options, "--preview", tmp_path / "sheet.nothing") == 2
+    assert capsys.readouterr().err.count("Cannot write") == 2
+
+
 def test_synth_says_which_folder_is_wrong(tmp_path: Path, capsys: Any) -> None:
     assert synth(tmp_path / "set", "--fonts", tmp_path, "--texts", tmp_path) == 5
     assert "faces.json" in capsys.readouterr().err

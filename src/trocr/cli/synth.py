@@ -51,6 +51,7 @@ def synth(
     trocr synth lines --fonts fonts --texts texts --count 1000 --preview sheet.png
     trocr evaluate lines --protocol cer
     """
+    from ..errors import UsageError
     from ..labelled_lines import write_labelled_lines
     from ..training.synthetic import training_extra
 
@@ -65,6 +66,11 @@ def synth(
         shown = [source.line(index) for index in range(min(count, PREVIEWED))]
         everything = font_index.read_faces(fonts, None, part.value)
         legible = max(everything, key=lambda face: (face.kind == "print", len(face.characters)))
-        sheets.contact_sheet(shown, legible.path).save(preview)
-    write_labelled_lines(sheets.labelled_lines(source, count, processes), out)
+        sheet = sheets.contact_sheet(shown, legible.path)
+    try:
+        if preview:
+            sheet.save(preview)
+        write_labelled_lines(sheets.labelled_lines(source, count, processes), out)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"Cannot write the lines: {error}.", "Choose another place.") from None
     print(out)
