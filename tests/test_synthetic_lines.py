@@ -310,7 +310,7 @@ def test_synth_says_that_it_cannot_write(
     monkeypatch.setattr("trocr.training.synthetic.texts.TextSource", lambda _: FewTexts(*TEXTS))
     options = ("--fonts", fonts, "--texts", tmp_path, "--count", 1)
     assert synth(fonts / "faces.json", *options) == 2
-    assert synth(tmp_path / "set", *options, "--preview", tmp_path / "sheet.nothing") == 2
+    assert synth(tmp_path / "set", *options, "--preview", tmp_path / "no" / "sheet.png") == 2
     assert capsys.readouterr().err.count("Cannot write") == 2
 
 

@@ -40,7 +40,7 @@ def synth(
     processes: Annotated[int, typer.Option(min=1, metavar="N", help="Best one a core.")] = 1,
     preview: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help=f"Also write a sheet of the first {PREVIEWED} lines."),
+        typer.Option(metavar="FILE", help=f"Also write a PNG of the first {PREVIEWED} lines."),
     ] = None,
 ) -> None:
     """Make a labelled set of rendered lines, printed or handwritten.
@@ -62,15 +62,13 @@ def synth(
 
     faces = font_index.read_faces(fonts, kind and kind.value, part.value)
     source = lines.SyntheticLines(faces, text_source.TextSource(texts), seed, blank_share)
-    if preview:
-        shown = [source.line(index) for index in range(min(count, PREVIEWED))]
-        everything = font_index.read_faces(fonts, None, part.value)
-        legible = max(everything, key=lambda face: (face.kind == "print", len(face.characters)))
-        sheet = sheets.contact_sheet(shown, legible.path)
     try:
         if preview:
-            sheet.save(preview)
+            shown = [source.line(index) for index in range(min(count, PREVIEWED))]
+            captions = font_index.read_faces(fonts, None, part.value)
+            legible = max(captions, key=lambda face: (face.kind == "print", len(face.characters)))
+            preview.write_bytes(sheets.png(sheets.contact_sheet(shown, legible.path)))
         write_labelled_lines(sheets.labelled_lines(source, count, processes), out)
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise UsageError(f"Cannot write the lines: {error}.", "Choose another place.") from None
     print(out)

@@ -40,9 +40,14 @@ def _start(source: SyntheticLines) -> None:
 
 def _labelled_line(index: int) -> LabelledLine:
     grey, text = _source.line(index)
+    return LabelledLine(f"images/{index:07}.png", png(grey), text)
+
+
+def png(picture: Image.Image) -> bytes:
+    """The bytes of a PNG file."""
     stream = io.BytesIO()
-    grey.save(stream, "PNG")
-    return LabelledLine(f"images/{index:07}.png", stream.getvalue(), text)
+    picture.save(stream, "PNG")
+    return stream.getvalue()
 
 
 def contact_sheet(lines: Sequence[tuple[Image.Image, str]], caption_font: Path) -> Image.Image:
