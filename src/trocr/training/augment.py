@@ -30,9 +30,10 @@ def augmented_line(
         line = _warped(line, generator)
     if generator.random() < 0.15 * strength:
         kernel = np.ones((2, 2) if generator.random() < 0.5 else (1, 2), np.uint8)
-        line = (cv2.erode if generator.random() < 0.5 else cv2.dilate)(line, kernel)
+        thicker_or_thinner = cv2.erode if generator.random() < 0.5 else cv2.dilate
+        line = np.asarray(thicker_or_thinner(line, kernel), np.uint8)
     if generator.random() < 0.2 * strength:
-        line = cv2.GaussianBlur(line, (0, 0), generator.uniform(0.3, 0.9))
+        line = np.asarray(cv2.GaussianBlur(line, (0, 0), generator.uniform(0.3, 0.9)), np.uint8)
     return _inked(normalize_ink(line), generator, strength)
 
 
@@ -70,18 +71,17 @@ def _warped(line: GreyArray, generator: np.random.Generator) -> GreyArray:
         amplitude = np.float32(height * generator.uniform(0.01, 0.05))
         across = across + amplitude * _smooth(cells, line.shape, generator)
         down = down + amplitude * _smooth(cells, line.shape, generator)
-    warped: GreyArray = cv2.remap(
-        line, across, down, cv2.INTER_LINEAR, None, cv2.BORDER_CONSTANT, _paper(line)
-    )
-    return warped
+    border = (cv2.BORDER_CONSTANT, _paper(line))
+    warped = cv2.remap(line, across, down, cv2.INTER_LINEAR, None, *border)
+    return np.asarray(warped, np.uint8)
 
 
 def _smooth(
     cells: tuple[int, int], shape: tuple[int, ...], generator: np.random.Generator
 ) -> FloatArray:
     coarse = generator.uniform(-1.5, 1.5, cells).astype(np.float32)
-    smooth: FloatArray = cv2.resize(coarse, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
-    return smooth
+    smooth = cv2.resize(coarse, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(smooth, np.float32)
 
 
 def _paper(line: GreyArray) -> int:

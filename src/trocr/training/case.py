@@ -29,9 +29,8 @@ class CaseFolding:
             and upper.lower() == character
             and upper in ids
         ]
-        lower, upper = zip(*pairs, strict=True) if pairs else ((), ())
-        self.lower_ids = torch.tensor(lower, dtype=torch.int64)
-        self.upper_ids = torch.tensor(upper, dtype=torch.int64)
+        self.lower_ids = torch.tensor([lower for lower, _ in pairs], dtype=torch.int64)
+        self.upper_ids = torch.tensor([upper for _, upper in pairs], dtype=torch.int64)
         self.other_case = torch.arange(len(tokenizer))
         self.other_case[self.lower_ids] = self.upper_ids
         self.other_case[self.upper_ids] = self.lower_ids

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin, get_type_hints
 
 from ..errors import UsageError
 
@@ -15,6 +16,7 @@ else:
     import tomli as tomllib  # type: ignore[import-not-found, unused-ignore]
 
 Section = TypeVar("Section")
+AT_LEAST_ONE = {"max_steps", "tokens_per_batch", "gradient_accumulation", "lines_per_chunk"}
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,10 @@ class ModelSection:
 class OptimizationSection:
     """AdamW; the learning rate rises linearly, then falls along half a cosine to zero.
 
-    ``bfloat16``: mixed precision where the hardware is fast at it (CUDA, AMX).
+    Every process takes ``gradient_accumulation`` batches a step. ``ema_decay`` is that of the
+    averaged weights, which become the model. ``bfloat16``: mixed precision where the hardware is
+    fast at it (CUDA, AMX). The run ends after ``patience`` validations in a row without a better
+    mean CER; 0: never.
     """
 
     max_steps: int
@@ -108,6 +113,7 @@ class OptimizationSection:
     decoder_token_noise: float = 0.1
     ema_decay: float = 0.999
     bfloat16: bool = True
+    patience: int = 0
     seed: int = 1
 
 
@@ -138,13 +144,9 @@ class TrainingConfig:
                 f"Cannot read the training configuration {path}: {error}.",
                 "configs/printed.toml is an example.",
             ) from None
-        data = dict(values.get("data", {}))
-        for key, cls_of_item in (("sets", LineSetSection), ("synthetic", SyntheticSection)):
-            items = data.get(key, [])
-            data[key] = [_section(cls_of_item, item, f"data.{key}", path) for item in items]
-        return cls(
+        config = cls(
             name=str(values.get("name", path.stem)),
-            data=_section(DataSection, data, "data", path),
+            data=_data_section(values.get("data", {}), path),
             model=_section(ModelSection, values.get("model", {}), "model", path),
             optimization=_section(
                 OptimizationSection, values.get("optimization", {}), "optimization", path
@@ -152,9 +154,26 @@ class TrainingConfig:
             folder=path.parent,
             source=source,
         )
+        data = config.data
+        names = Counter([s.name for s in data.sets] + [s.name for s in data.synthetic])
+        if twice := [name for name, count in names.items() if count > 1]:
+            raise UsageError(f"{path}: two sets are called {twice[0]!r}.", "Give each its name.")
+        return config
 
 
-def _section(cls: type[Section], given: dict[str, Any], name: str, path: Path) -> Section:
+def _data_section(given: Any, path: Path) -> DataSection:
+    if isinstance(given, dict):
+        given = dict(given)
+        for key, cls in (("sets", LineSetSection), ("synthetic", SyntheticSection)):
+            items = given.get(key, [])
+            if isinstance(items, list):
+                given[key] = [_section(cls, item, f"data.{key}", path) for item in items]
+    return _section(DataSection, given, "data", path)
+
+
+def _section(cls: type[Section], given: Any, name: str, path: Path) -> Section:
+    if not isinstance(given, dict):
+        raise UsageError(f"{path}: {name} is no table.", f"Write it as [{name}] or [[{name}]].")
     known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
     unknown = sorted(set(given) - set(known))
     if unknown:
@@ -169,7 +188,25 @@ def _section(cls: type[Section], given: dict[str, Any], name: str, path: Path) -
     ]
     if needed:
         raise UsageError(f"{path}: [{name}] has no {needed[0]!r}.", "Add the missing key.")
+    types = get_type_hints(cls)
+    for key, value in given.items():
+        if not _fits(value, types[key]) or not _is_large_enough(key, value):
+            raise UsageError(
+                f"{path}: {key} in [{name}] cannot be {value!r}.", f"Its type: {known[key].type}."
+            )
     return cls(**{key: _frozen(value) for key, value in given.items()})
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a TOML value can stand for a field of this type."""
+    if hint is float:
+        return type(value) in (int, float)
+    kind = get_origin(hint) or hint
+    return type(value) is (list if kind is tuple else kind)
+
+
+def _is_large_enough(key: str, value: Any) -> bool:
+    return not isinstance(value, (int, float)) or value >= (key in AT_LEAST_ONE)
 
 
 def _frozen(value: Any) -> Any:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import signal
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -40,7 +42,9 @@ class RealLines:
 
     def __init__(self, lines: Sequence[LabelledLine], case_blind: bool = False) -> None:
         self.case_blind = case_blind
-        self.lines = [(decoded(line), line.text) for line in lines]
+        with ThreadPoolExecutor() as pool:
+            pictures = list(pool.map(decoded, lines))
+        self.lines = list(zip(pictures, (line.text for line in lines), strict=True))
 
     def draw(self, generator: np.random.Generator) -> tuple[Image.Image, str]:
         return self.lines[generator.integers(len(self.lines))]
@@ -121,7 +125,8 @@ class MixedLines(Dataset[list[Batch]]):
 
     def __getitem__(self, chunk: int) -> list[Batch]:
         generator = np.random.default_rng((self.seed, chunk))
-        difficulty = min(1.0, chunk * self.lines_per_chunk / max(1, self.curriculum_lines))
+        done = chunk * self.lines_per_chunk
+        difficulty = min(1.0, done / self.curriculum_lines) if self.curriculum_lines else 1.0
         longest = FIRST_LENGTH + difficulty * (LAST_LENGTH - FIRST_LENGTH)
         chosen = generator.choice(len(self.sources), self.lines_per_chunk, p=self.shares)
         samples = []
@@ -165,12 +170,22 @@ def lane_batches(
     """
     # A generator of its own: the global one must not depend on how often a run was resumed.
     loader = DataLoader(
-        lines, None, sampler=chunks, num_workers=workers, generator=torch.Generator()
+        lines,
+        None,
+        sampler=chunks,
+        num_workers=workers,
+        generator=torch.Generator(),
+        worker_init_fn=_leave_interruptions,
     )
     for chunk, batches in zip(chunks, loader, strict=True):
         for number in range(first_batch, len(batches)):
             yield chunk, number, batches[number]
         first_batch = 0
+
+
+def _leave_interruptions(worker: int) -> None:
+    """A terminal's Ctrl-C reaches workers too; the run decides when they end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def plain_batches(

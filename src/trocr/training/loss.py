@@ -8,8 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..ctc import ctc_greedy_ids
+from ..tokenizer import Tokenizer
 from .case import CaseFolding
+from .config import OptimizationSection
 from .data import Batch
+from .precision import Precision
 
 IGNORED = -100
 LENGTH_BUCKET = 16  # oneDNN builds a kernel per shape
@@ -37,7 +41,7 @@ def ctc_loss(
         token_ids: targets without special tokens.
         case_blind: (batch,) bool; these rows may be read in either case.
     """
-    log_probs = ctc_logits.float().log_softmax(-1)
+    log_probs = _log_softmax(ctc_logits)
     if bool(case_blind.any()):
         rows = case_blind.nonzero()[:, 0].to(log_probs.device)
         log_probs = log_probs.index_copy(0, rows, folding.fold_log_probs(log_probs[rows]))
@@ -59,6 +63,11 @@ def ctc_loss(
     )
 
 
+def _log_softmax(logits: Tensor) -> Tensor:
+    """In single precision at least."""
+    return logits.log_softmax(-1, torch.promote_types(logits.dtype, torch.float32))
+
+
 def decoder_loss(
     logits: Tensor,
     labels: Tensor,
@@ -73,7 +82,7 @@ def decoder_loss(
         labels: (batch, length) int64, ``IGNORED`` where there is nothing to learn.
         case_blind: (batch,) bool.
     """
-    log_probs = logits.float().log_softmax(-1)
+    log_probs = _log_softmax(logits)
     kept = labels != IGNORED
     labels = labels.masked_fill(~kept, 0)
     right = log_probs.gather(-1, labels[..., None])[..., 0]
@@ -91,6 +100,44 @@ def with_token_noise(token_ids: Tensor, share: float, first_id: int, vocab_size:
     noise = torch.randint(first_id, vocab_size, token_ids.shape)
     chosen = (torch.rand(token_ids.shape) < share) & (token_ids >= first_id)
     return torch.where(chosen, noise, token_ids)
+
+
+class JointLoss:
+    """The CTC loss and the cross-entropy of a batch, for a model of this vocabulary."""
+
+    def __init__(
+        self, tokenizer: Tokenizer, section: OptimizationSection, precision: Precision
+    ) -> None:
+        self.folding = CaseFolding(tokenizer)
+        self.blank = tokenizer.pad_token_id
+        self.noise_ids = (tokenizer.unk_token_id + 1, len(tokenizer))
+        self.section = section
+        self.precision = precision
+
+    def __call__(self, model: Any, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Both losses, scalars on the model's device."""
+        section = self.section
+        blind = torch.from_numpy(batch.case_blind)
+        with self.precision.autocast():
+            encoded = encode(model, batch)
+        logits, mask = encoded.ctc_logits, encoded.attention_mask
+        ctc = ctc_loss(logits, mask, batch.token_ids, self.blank, blind, self.folding)
+        inputs, labels = decoder_ids(self._recased(batch, logits, mask), model.config.decoder)
+        inputs = with_token_noise(inputs, section.decoder_token_noise, *self.noise_ids)
+        with self.precision.autocast():
+            logits = decoder_logits(model, encoded, inputs.to(model.device))
+        labels, blind = labels.to(model.device), blind.to(model.device)
+        return ctc, decoder_loss(logits, labels, blind, self.folding, section.label_smoothing)
+
+    def _recased(self, batch: Batch, ctc_logits: Tensor, mask: Tensor) -> list[list[int]]:
+        """The labels; those that lost their case take it from what the CTC head reads."""
+        labels = list(batch.token_ids)
+        rows = batch.case_blind.nonzero()[0].tolist()
+        if rows:
+            read = ctc_greedy_ids(ctc_logits.detach()[rows], mask[rows], self.blank)
+            for row, ids in zip(rows, read, strict=True):
+                labels[row] = self.folding.recased(labels[row], ids)
+        return labels
 
 
 def encode(model: Any, batch: Batch) -> Any:

@@ -1,12 +1,18 @@
-"""Data-parallel training: one process a core beats one process with many threads on a busy CPU."""
+"""Data-parallel training: the processes that share every step.
+
+They find each other by the variables that ``torchrun`` sets (``RANK``, ``WORLD_SIZE``,
+``LOCAL_RANK``, ``MASTER_ADDR``, ``MASTER_PORT``); ``run_replicas`` sets them for the processes that
+it starts.
+"""
 
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
 import socket
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from multiprocessing.queues import SimpleQueue
 from typing import Any
 
@@ -14,22 +20,41 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.multiprocessing.spawn import ProcessExitedException, spawn
 
-from ..errors import TrOCRError
+from ..errors import TrOCRError, UsageError
+from .interruption import SIGNALS
+
+INTERRUPTED = 128 + signal.SIGINT  # exit status
+GRACE = 60.0  # seconds for the others to end after the first has
 
 
-@dataclass(frozen=True)
 class Replicas:
-    """This process (``rank``) among ``size`` that hold the same model."""
+    """This process, number ``rank`` of ``size`` that hold the same model, and its ``device``.
 
-    rank: int = 0
-    size: int = 1
+    Each has a CUDA device of its own where there are any, else they share the CPU.
 
-    @property
-    def device(self) -> torch.device:
-        """CUDA device number ``rank`` where there is one, else the CPU."""
-        if self.rank < torch.cuda.device_count():
-            return torch.device("cuda", self.rank)
-        return torch.device("cpu")
+    Raises:
+        UsageError: more processes than CUDA devices.
+    """
+
+    def __init__(self) -> None:
+        self.rank = int(os.environ.get("RANK", 0))
+        self.size = int(os.environ.get("WORLD_SIZE", 1))
+        local, here = (int(os.environ.get(f"LOCAL_{key}", 0)) for key in ("RANK", "WORLD_SIZE"))
+        devices = torch.cuda.device_count()
+        if devices and here > devices:
+            raise UsageError(f"{here} processes for {devices} GPU.", "Start one process a GPU.")
+        self.device = torch.device("cuda", local) if devices else torch.device("cpu")
+
+    def __enter__(self) -> Replicas:
+        if self.size > 1:
+            cuda = self.device.type == "cuda"
+            torch.set_num_threads(1)
+            distributed.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo")
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self.size > 1:
+            distributed.destroy_process_group()
 
     def average_gradients(self, model: nn.Module) -> None:
         """Replace every gradient by its mean over the processes."""
@@ -44,34 +69,52 @@ class Replicas:
             gradient.copy_(flat[start : start + gradient.numel()].view_as(gradient))
             start += gradient.numel()
 
-    def gather(self, value: Tensor) -> list[Tensor]:
-        """``value`` of every process, in rank order."""
+    def gather(self, value: Tensor) -> Tensor:
+        """``value``, on the CPU and of one shape everywhere, of every process: (size, ...)."""
         if self.size == 1:
-            return [value]
+            return value[None]
         values = [torch.empty_like(value) for _ in range(self.size)]
         distributed.all_gather(values, value)
-        return values
+        return torch.stack(values)
 
 
 def run_replicas(processes: int, train: Callable[..., None], *arguments: Any) -> None:
     """Call ``train(replicas, *arguments)`` in ``processes`` processes of this machine.
 
+    Under ``torchrun`` this process is one of several already, and starts no more.
+
     Raises:
         TrOCRError: what one of them raised.
+        KeyboardInterrupt: they were interrupted.
     """
-    if processes == 1:
-        train(Replicas(), *arguments)
+    if processes == 1 or "WORLD_SIZE" in os.environ:
+        with Replicas() as replicas:
+            train(replicas, *arguments)
         return
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     failures = multiprocessing.get_context("spawn").SimpleQueue()
+    inside = (processes, port, failures, train, arguments)
+    context = spawn(_enter, inside, nprocs=processes, join=False)  # type: ignore[no-untyped-call]
+
+    def forward(*signal_and_frame: object) -> None:
+        for process in context.processes:
+            process.terminate()
+
+    before = {number: signal.signal(number, forward) for number in SIGNALS}
     try:
-        spawn(_enter, (processes, port, failures, train, arguments), nprocs=processes)  # type: ignore[no-untyped-call]
-    except ProcessExitedException:
-        if failures.empty():
-            raise
-        raise failures.get() from None
+        while not context.join(grace_period=GRACE):
+            pass
+    except ProcessExitedException as error:
+        if not failures.empty():
+            raise failures.get() from None
+        if error.exit_code == INTERRUPTED:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _enter(
@@ -82,14 +125,14 @@ def _enter(
     train: Callable[..., None],
     arguments: tuple[Any, ...],
 ) -> None:
-    torch.set_num_threads(1)
-    distributed.init_process_group(
-        "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=size
-    )
+    ranks = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size}
+    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    os.environ.update({key: str(value) for key, value in (ranks | address).items()})
     try:
-        train(Replicas(rank, size), *arguments)
+        with Replicas() as replicas:
+            train(replicas, *arguments)
     except TrOCRError as error:
         failures.put(error)
         sys.exit(error.exit_code)
-    finally:
-        distributed.destroy_process_group()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

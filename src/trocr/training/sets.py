@@ -17,15 +17,21 @@ def group_of(file: str, pattern: str) -> str:
     """The page or receipt a line was cut from: what ``pattern`` captures of its file name.
 
     Raises:
-        DataError: the pattern does not match.
+        DataError: the pattern does not match, or captures nothing.
     """
-    match = re.match(pattern, PurePosixPath(file).stem)
-    if match is None:
+    try:
+        match = re.match(pattern, PurePosixPath(file).stem)
+        group = match and match.group(1)
+    except (re.error, IndexError) as error:
+        raise DataError(
+            f"group_pattern {pattern!r}: {error}.", "Write it as in '(.*)_[^_]*$'."
+        ) from None
+    if not group:
         raise DataError(
             f"{file}: its name does not match {pattern!r}.",
             "Give the set a group_pattern that captures the page's name.",
         )
-    return match.group(1)
+    return group
 
 
 def split_by_group(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 
+from PIL import Image
+
 from ..errors import DataError
 from ..labelled_lines import LabelledLine
 from .config import SyntheticSection, TrainingConfig
@@ -55,11 +57,11 @@ def _synthetic(
         SyntheticLines(read_faces(fonts, section.kind, part), texts, config.optimization.seed)
         for part in ("train", "validation")
     )
-    return source, [_encoded(held_out, index) for index in range(section.validation_lines)]
+    lines = map(held_out.line, range(section.validation_lines))
+    return source, [_encoded(grey, text, number) for number, (grey, text) in enumerate(lines)]
 
 
-def _encoded(source: LineSource, index: int) -> LabelledLine:
-    grey, text = source.line(index)
+def _encoded(grey: Image.Image, text: str, number: int) -> LabelledLine:
     stream = io.BytesIO()
     grey.save(stream, "PNG")
-    return LabelledLine(f"images/{index:06}.png", stream.getvalue(), text)
+    return LabelledLine(f"images/{number:06}.png", stream.getvalue(), text)

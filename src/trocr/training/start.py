@@ -1,23 +1,63 @@
-"""Beginning a run with the weights of another model."""
+"""The model that a run begins with: a fresh one, or another model's weights."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..bundled import bundled_folder
-from ..errors import CheckpointError
+from ..config import LineEncoderConfig, ModelConfig, TrOCRConfig, VisionEncoderDecoderConfig
+from ..errors import CheckpointError, UsageError
 from ..model import VisionEncoderDecoderModel
 from ..processor import TrOCRProcessor
 from ..tokenizer import Tokenizer
 from .config import TrainingConfig
 
 
-def start_from(
-    model: VisionEncoderDecoderModel, tokenizer: Tokenizer, config: TrainingConfig
-) -> None:
-    """Copy the weights that ``config.model.start_from`` names into ``model``.
+def first_model(config: TrainingConfig, tokenizer: Tokenizer) -> VisionEncoderDecoderModel:
+    """A line model for the vocabulary of ``tokenizer``, with the weights that a run begins with.
 
     Raises:
-        CheckpointError: no such model, another shape, or another vocabulary.
+        UsageError: an unknown key in ``[model.encoder]`` or ``[model.decoder]``.
+        CheckpointError: ``start_from`` is no model, or one of another shape or vocabulary.
     """
+    encoder_config = LineEncoderConfig(
+        ctc_vocab_size=len(tokenizer),
+        ctc_blank_token_id=tokenizer.pad_token_id,
+        **_known(LineEncoderConfig, config.model.encoder, "encoder"),
+    )
+    decoder_config = TrOCRConfig(
+        vocab_size=len(tokenizer),
+        decoder_start_token_id=tokenizer.bos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        cross_attention_hidden_size=encoder_config.hidden_size,
+        **_known(TrOCRConfig, config.model.decoder, "decoder"),
+    )
+    ids = {k: getattr(decoder_config, k) for k in ("decoder_start_token_id", "pad_token_id")}
+    model = VisionEncoderDecoderModel(
+        VisionEncoderDecoderConfig.from_encoder_decoder_configs(
+            encoder_config, decoder_config, **ids
+        )
+    )
+    if config.model.start_from:
+        _start_from(model, tokenizer, config)
+    return model
+
+
+def _known(cls: type[ModelConfig], given: dict[str, Any], name: str) -> dict[str, Any]:
+    for key in given:
+        if key not in cls.defaults():
+            raise UsageError(
+                f"Unknown key {key!r} in [model.{name}].",
+                f"Known: {', '.join(sorted(cls.defaults()))}.",
+            )
+    return given
+
+
+def _start_from(
+    model: VisionEncoderDecoderModel, tokenizer: Tokenizer, config: TrainingConfig
+) -> None:
     name = config.model.start_from
     folder = bundled_folder(name) or config.folder / name
     other = VisionEncoderDecoderModel.from_pretrained(folder)

@@ -19,6 +19,6 @@ def training_extra() -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"Synthetic lines need {error.name}, which is not installed.",
+            f"Training needs {error.name}, which is not installed.",
             'Run pip install "trocr[train]".',
         ) from None
