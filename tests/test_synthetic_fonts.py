@@ -55,7 +55,7 @@ def write_font(path: Path, figures: dict[str, Figure]) -> None:
     builder.setupNameTable({"familyName": path.stem, "styleName": "Regular"})
     builder.setupOS2()
     builder.setupPost()
-    builder.font.flavor = "woff2"
+    builder.font.flavor = "woff"
     path.parent.mkdir(parents=True, exist_ok=True)
     builder.save(path)
 
@@ -73,7 +73,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     packages = folder / "node_modules/@fontsource"
 
     def write(family: str, face: str, figures: dict[str, Figure]) -> None:
-        write_font(packages / family / "files" / f"{family}-{face}.woff2", figures)
+        write_font(packages / family / "files" / f"{family}-{face}.woff", figures)
 
     write("book", "latin-400-normal", alphabet(False) | {"f": [], "j": MISSING})
     write("book", "latin-ext-400-normal", {"ő": pattern(5, 600), "a": pattern(9, 700)})

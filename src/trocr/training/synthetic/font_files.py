@@ -49,7 +49,7 @@ def sources(packages: Path, excluded: Collection[str], donor: str) -> Iterator[S
     """
 
     def existing(family: str, subset: str, face: str) -> Path | None:
-        path = packages / family / "files" / f"{family}-{subset}-{face}.woff2"
+        path = packages / family / "files" / f"{family}-{subset}-{face}.woff"
         return path if path.exists() else None
 
     for family in sorted(package.name for package in packages.iterdir()):
@@ -60,7 +60,7 @@ def sources(packages: Path, excluded: Collection[str], donor: str) -> Iterator[S
             yield Source(
                 family,
                 f"{family}-{face}",
-                packages / family / "files" / f"{family}-latin-{face}.woff2",
+                packages / family / "files" / f"{family}-latin-{face}.woff",
                 existing(family, "latin-ext", face),
                 existing(donor, "latin", "700-normal" if weight >= 600 else "400-normal"),
             )
@@ -70,7 +70,7 @@ def _weights_and_styles(package: Path) -> Iterator[tuple[int, str]]:
     for style in STYLES:
         found = [
             int(path.name.removeprefix(f"{package.name}-latin-").split("-")[0])
-            for path in package.glob(f"files/{package.name}-latin-[0-9]*-{style}.woff2")
+            for path in package.glob(f"files/{package.name}-latin-[0-9]*-{style}.woff")
         ]
         chosen = [weight for weight in WEIGHTS if weight in found]
         for weight in chosen or sorted(found, key=lambda weight: abs(weight - 400))[:1]:
