@@ -204,13 +204,14 @@ def main() -> None:
     arguments = parser.parse_args()
     chosen = [s for s in SETS if not arguments.set or s.name in arguments.set]
     ours = our_engines(dict(model.split("=", 1) for model in arguments.model))
+    facts = machine()
     rows: list[dict[str, Any]] = []
     for of_set in measure(chosen, arguments.sets, ours, arguments.limit):
         rows += of_set
         print(table(of_set), flush=True)
+        if arguments.json:
+            arguments.json.write_text(json.dumps({**facts, "rows": rows}, indent=2) + "\n")
     print(table(rows))
-    if arguments.json:
-        arguments.json.write_text(json.dumps({**machine(), "rows": rows}, indent=2) + "\n")
     if arguments.readme:
         page = README.read_text(encoding="utf-8")
         README.write_text(with_table(page, rows), encoding="utf-8")
