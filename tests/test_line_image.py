@@ -3,7 +3,7 @@ import pytest
 from line_models import text_picture
 from PIL import Image, ImageDraw, ImageFont
 
-from trocr.line_image import LineImageProcessor, straightened
+from trocr.line_image import LineImageProcessor, normalize_ink, straightened
 
 
 def written_line(rise=0.0, height=80, width=700, top=22, text="levelled lines are read better"):
@@ -79,3 +79,14 @@ def test_the_processor_straightens_only_when_told_and_says_so():
     assert plain.preprocess(line).shape[1] < level.preprocess(line).shape[1]
     picture = text_picture("12.30")
     assert np.isfinite(level.preprocess(picture)).all()
+
+
+@pytest.mark.parametrize(("ground", "ink"), [(230, 20), (90, 20), (60, 10), (60, 250), (10, 120)])
+def test_ink_is_one_on_any_ground(ground, ink):
+    """Dark ink on the dark paper of a bad copy is no light ink."""
+    line = Image.new("L", (400, 40), ground)
+    ImageDraw.Draw(line).text((5, 4), "dark paper", fill=ink, font=ImageFont.load_default(28))
+    normalized = normalize_ink(line)
+    written = np.asarray(line, np.int64) == ink
+    assert normalized[written].mean() > 0.6
+    assert abs(np.median(normalized)) < 0.05

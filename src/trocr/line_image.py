@@ -37,10 +37,13 @@ def resize_to_height(grey: Image.Image, height: int, max_width: int) -> Image.Im
 def normalize_ink(grey: Image.Image | NDArray[Any]) -> FloatArray:
     """(height, width) grey levels 0-255 to float32 with paper near 0 and full ink near 1.
 
-    Light text on a dark ground is turned over first.
+    Light text on a dark ground is turned over first: most of a line is ground, and the ink is
+    further from it than anything else is on the other side.
     """
     pixels = np.asarray(grey, np.float32)
-    if np.median(pixels) < 110 and np.percentile(pixels, PAPER_PERCENTILE) < 160:
+    darkest, ground, brightest = np.percentile(pixels, (2, 50, 98))
+    dark = ground < 110 and np.percentile(pixels, PAPER_PERCENTILE) < 160
+    if dark and ground - darkest < brightest - ground:
         pixels = 255.0 - pixels
     paper, ink = np.percentile(pixels, (PAPER_PERCENTILE, 1))
     normalized: FloatArray = (paper - pixels) / max(paper - ink, MIN_CONTRAST)
