@@ -204,6 +204,8 @@ def test_evaluate_prints_one_json_object(run: Any, folder: Path, tmp_path: Path)
     assert all(0 <= entry[name] <= 100 for name in ("exact_match", "precision", "recall", "f1"))
     assert (entry["n"], entry["unreadable"], entry["protocol"]) == (12, 0, "sroie")
     assert entry["normalization"] == "lower case"
+    assert 0 <= entry["ece"] <= 1
+    assert entry["cer_kept"]["100"] == entry["cer"]
     assert entry["lines_per_second"] > 0
     assert "greedy" in entry["decoding"]
 
@@ -279,7 +281,7 @@ def test_train_checks_its_configuration(run: Any, tmp_path: Path) -> None:
     assert (done.code, "none.tar" in done.err) == (5, True)
 
 
-@pytest.mark.parametrize("verb", ["read", "evaluate", "models", "doctor", "train"])
+@pytest.mark.parametrize("verb", ["read", "evaluate", "models", "doctor", "train", "calibrate"])
 def test_help_teaches_with_an_example(run: Any, verb: str) -> None:
     done = run(verb, "--help")
     assert done.code == 0

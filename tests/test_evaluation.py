@@ -88,6 +88,10 @@ def test_an_unreadable_picture_is_an_empty_prediction() -> None:
     assert report.precision == 100.0
     assert report.recall == pytest.approx(200 / 3)
     assert report.cer == pytest.approx(100 / 3)
+    assert report.ece == 0.0  # read: sure and right; not read: no confidence and wrong
+    assert report.aurc == pytest.approx(100 / 9)
+    assert report.cer_kept["100"] == report.cer
+    assert report.cer_kept["50"] == 0.0
     assert report.decoding == "ruler, 4 beams"
     assert report.dtype == "float32"
     assert report.lines_per_second > 0

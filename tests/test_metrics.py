@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trocr.errors import UsageError
-from trocr.metrics import character_error_rate, exact_match, sroie_scores, word_error_rate
+from trocr.metrics import (
+    character_error_rate,
+    exact_match,
+    expected_calibration_error,
+    rejection_curve,
+    sroie_scores,
+    word_error_rate,
+)
 
 
 @pytest.mark.parametrize(
@@ -72,3 +79,25 @@ def test_the_truth_scores_full_marks(texts: list[str]) -> None:
 def test_unequal_lengths_are_refused(score: object) -> None:
     with pytest.raises(UsageError, match="1 predictions for 2 references"):
         score(["a"], ["a", "b"])  # type: ignore[operator]
+
+
+def test_calibration_error_averages_over_bins() -> None:
+    # Two bins of four: (0.6 + 0.7) against one right line; 1.0 and 0.9 against two.
+    confidences, right = [0.6, 0.7, 1.0, 0.9], [True, False, True, True]
+    assert expected_calibration_error(confidences, right, bins=4) == pytest.approx(
+        (abs(1.3 - 1) + abs(1.9 - 2)) / 4
+    )
+    assert expected_calibration_error([0.0, 1.0], [False, True]) == 0.0
+    assert expected_calibration_error([0.0, 1.0], [True, False]) == 1.0
+    assert expected_calibration_error([], []) == 0.0
+
+
+def test_rejection_curve_keeps_the_surest_lines() -> None:
+    predictions, references = ["ab", "cx", "ef"], ["ab", "cd", "gh"]
+    curve = rejection_curve(predictions, references, [0.9, 0.5, 0.2])
+    assert curve == pytest.approx([0.0, 25.0, 50.0])
+    assert rejection_curve(predictions, references, [0.2, 0.5, 0.9]) == pytest.approx(
+        [100.0, 75.0, 50.0]
+    )
+    with pytest.raises(UsageError, match="2 predictions for 3 references"):
+        rejection_curve(predictions, references, [0.2, 0.5])

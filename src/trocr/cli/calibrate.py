@@ -23,14 +23,12 @@ if TYPE_CHECKING:
 def calibrate(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="The folder of a model.")],
     data: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            metavar="[DATA]...", help="Labelled sets that the model was not trained on."
-        ),
-    ] = None,
+        list[Path],
+        typer.Argument(metavar="DATA", help="Labelled sets that the model was not trained on."),
+    ],
     caseless: Annotated[
         list[Path] | None,
-        typer.Option(metavar="DATA", help="One more set, compared in lower case. Repeatable."),
+        typer.Option(metavar="DATA", help="One of them, compared in lower case. Repeatable."),
     ] = None,
     device: Device = "auto",
     batch_size: BatchSize = 32,
@@ -43,26 +41,24 @@ def calibrate(
 
     Printed for every set: lines with ink, percentage of them read without a mistake, and the
     expected calibration error (ECE, 0-1) before and after. After is cross-validated: each tenth of
-    a set is measured with what was fitted on the other tenths.
+    a set is measured with what was fitted on the other tenths. By chance alone, that is, with
+    probabilities that are exactly right, so many lines give the ECE in the next column.
 
     \b
     trocr calibrate runs/mine/model runs/mine/validation
-    trocr calibrate runs/mine/model letters.tar.gz --caseless receipts.tar.gz
+    trocr calibrate runs/mine/model letters receipts --caseless receipts
     """
     folder = _own_folder(model)
-    if not (data or caseless):
-        raise UsageError("There is no labelled set to fit on.", "Give one or more.")
+    lower = set(caseless or [])
+    if unknown := lower - set(data):
+        raise UsageError(f"--caseless {min(unknown)} is no set of DATA.", "Name it there too.")
 
     from ..evaluation.calibration import fit_calibration
     from ..recognizer import load
 
     reader = load(folder, device)
     reader.calibration = None
-    read = [
-        _read(reader, path, batch_size, ignore_case=lower)
-        for paths, lower in ((data or [], False), (caseless or [], True))
-        for path in paths
-    ]
+    read = [_read(reader, path, batch_size, ignore_case=path in lower) for path in data]
     calibration, gains = fit_calibration([found for found, _ in read])
     _save(calibration, folder)
     print(_table(gains), flush=True)
@@ -118,8 +114,8 @@ def _save(calibration: Calibration, folder: Path) -> None:
 
 
 def _table(gains: list[Gain]) -> str:
-    rows = ["    lines    exact  ECE before  after  data"]
+    rows = ["    lines    exact  ECE before   after  by chance  data"]
     for gain in gains:
-        scores = f"{gain.exact_match:7.2f}  {gain.ece_before:10.4f} {gain.ece_after:6.4f}"
-        rows.append(f"{gain.n:9}  {scores}  {gain.data}")
+        errors = f"{gain.ece_before:10.4f}  {gain.ece_after:6.4f}  {gain.ece_by_chance:9.4f}"
+        rows.append(f"{gain.n:9}  {gain.exact_match:7.2f}  {errors}  {gain.data}")
     return "\n".join(rows)

@@ -20,6 +20,7 @@ from .protocols import ScoringProtocol
 FOLDS = 10
 RIDGE = 1e-4  # on standardised weights; keeps lines that separate perfectly from running away
 MAX_NEWTON_STEPS = 50
+CHANCE_DRAWS = 100
 
 FloatArray = NDArray[np.float64]
 
@@ -47,7 +48,8 @@ class Gain:
     """Of one set: the lines, the share that is right (percent), and the ECE (0-1).
 
     ``ece_after`` is cross-validated: in each of ten parts of the set, by a calibration that was
-    fitted without that part.
+    fitted without that part. ``ece_by_chance`` is what so many lines of these confidences have on
+    average if each is right with exactly that probability.
     """
 
     data: str
@@ -56,6 +58,7 @@ class Gain:
     exact_match: float
     ece_before: float
     ece_after: float
+    ece_by_chance: float
 
 
 def read_set(
@@ -139,7 +142,15 @@ def _gain(one: ReadSet, after: FloatArray) -> Gain:
         exact_match=round(100 * float(one.right.mean()), 2),
         ece_before=round(expected_calibration_error(one.confidence.tolist(), right), 4),
         ece_after=round(expected_calibration_error(after.tolist(), right), 4),
+        ece_by_chance=round(_error_by_chance(after), 4),
     )
+
+
+def _error_by_chance(confidence: FloatArray) -> float:
+    generator = np.random.default_rng(0)
+    draws = generator.random((CHANCE_DRAWS, len(confidence))) < confidence
+    listed = confidence.tolist()
+    return float(np.mean([expected_calibration_error(listed, row.tolist()) for row in draws]))
 
 
 def _fit(evidence: FloatArray, right: FloatArray) -> FloatArray:
