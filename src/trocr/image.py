@@ -24,10 +24,12 @@ MAX_PIXELS = 178_956_970
 # White of 8-, 12- and 16-bit pictures.
 _WHITE_POINTS = (255, 4095, 65535)
 _FORMATS = "Convert it to PNG, JPEG, TIFF, WebP, BMP or GIF."
-_AGAIN = "Copy or download the file again."
+COPY_AGAIN = "Copy or download the file again."
 
 
-def load_image(source: Any, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
+def load_image(
+    source: Any, *, name: str | None = None, max_pixels: int = MAX_PIXELS
+) -> Image.Image:
     """Load a picture as people see it: orientation tag applied, transparency over white.
 
     Args:
@@ -35,6 +37,7 @@ def load_image(source: Any, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
             PIL image, or an array or tensor (H, W), (H, W, C) or (C, H, W) with C = 1, 3 or 4;
             where that is ambiguous, tensors are taken as channels first, arrays as channels last.
             Of an animation or a multi-page file the first picture counts.
+        name: what messages call it, if not its path or type.
         max_pixels: the largest width × height that is decoded.
 
     Returns:
@@ -47,8 +50,8 @@ def load_image(source: Any, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
     Raises:
         ImageError: missing, empty, truncated, larger than `max_pixels`, or no picture at all.
     """
-    where = _describe(source)
-    with _pillow_warnings_off(), _opened(source, where) as image:
+    where = name or _describe(source)
+    with pillow_warnings_off(), _opened(source, where) as image:
         width, height = image.size
         if width * height == 0:
             raise ImageError(f"{where} has no pixels: {width}×{height}.", "Check the crop box.")
@@ -57,7 +60,7 @@ def load_image(source: Any, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
         try:
             image.load()
         except Exception as error:
-            raise ImageError(f"{where} is damaged: {_reason(error)}.", _AGAIN) from error
+            raise ImageError(f"{where} is damaged: {reason(error)}.", COPY_AGAIN) from error
         try:
             return _to_rgb(_upright(image), where)
         except (ValueError, OSError) as error:
@@ -87,15 +90,15 @@ def _opened(source: Any, where: str) -> Iterator[Image.Image]:
     if isinstance(source, Image.Image):
         yield source
     elif isinstance(source, (str, os.PathLike)):
-        with _open_file(Path(source), where) as stream:
-            yield _open_stream(stream, where)
+        with open_file(Path(source), where) as stream:
+            yield open_picture(stream, where)
     elif isinstance(source, (bytes, bytearray, memoryview)):
-        yield _open_stream(io.BytesIO(source), where)
+        yield open_picture(io.BytesIO(source), where)
     elif hasattr(source, "read"):
         data = source.read()
         if not isinstance(data, bytes):
             raise ImageError(f"{where} is not binary.", 'Open the file with mode "rb".')
-        yield _open_stream(io.BytesIO(data), where)
+        yield open_picture(io.BytesIO(data), where)
     elif hasattr(source, "shape"):
         is_tensor = hasattr(source, "detach")
         array = source.detach().cpu().numpy() if is_tensor else np.asarray(source)
@@ -107,7 +110,12 @@ def _opened(source: Any, where: str) -> Iterator[Image.Image]:
         )
 
 
-def _open_file(path: Path, where: str) -> IO[bytes]:
+def open_file(path: Path, where: str) -> IO[bytes]:
+    """Open a file for reading; `where` is its name in messages.
+
+    Raises:
+        ImageError: missing, a directory, or not to be opened.
+    """
     try:
         return path.open("rb")
     except FileNotFoundError as error:
@@ -117,26 +125,31 @@ def _open_file(path: Path, where: str) -> IO[bytes]:
         raise ImageError(f"{where} is a directory.", "Give the files inside it.") from error
     except (OSError, ValueError) as error:
         raise ImageError(
-            f"{where} cannot be opened: {_reason(error)}.", "Check the path."
+            f"{where} cannot be opened: {reason(error)}.", "Check the path."
         ) from error
 
 
-def _open_stream(stream: IO[bytes], where: str) -> Image.Image:
+def open_picture(stream: IO[bytes], where: str) -> Image.Image:
+    """A picture of which only the header has been read; `where` is its name in messages.
+
+    Raises:
+        ImageError: empty, damaged, too large for Pillow, or no picture at all.
+    """
     head = stream.read(512)
     if not head:
-        raise ImageError(f"{where} is empty (0 bytes).", _AGAIN)
+        raise ImageError(f"{where} is empty (0 bytes).", COPY_AGAIN)
     stream.seek(0)
     try:
         return Image.open(stream)
     except Image.DecompressionBombError as error:
-        raise _too_large(where, _reason(error), MAX_PIXELS) from error
+        raise _too_large(where, reason(error), MAX_PIXELS) from error
     except UnidentifiedImageError as error:
         if head.startswith(b"%PDF"):
             raise ImageError(f"{where} is a PDF, not a picture.", _FORMATS) from error
         kind = "is text, not a picture" if _is_text(head) else "is not a picture that can be read"
         raise ImageError(f"{where} {kind}.", _FORMATS) from error
     except Exception as error:
-        raise ImageError(f"{where} is damaged: {_reason(error)}.", _AGAIN) from error
+        raise ImageError(f"{where} is damaged: {reason(error)}.", COPY_AGAIN) from error
 
 
 def _too_large(where: str, size: str, limit: int) -> ImageError:
@@ -146,7 +159,8 @@ def _too_large(where: str, size: str, limit: int) -> ImageError:
     )
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
+    """What a message says of an error from below."""
     return (str(error) or type(error).__name__).rstrip(".")
 
 
@@ -238,7 +252,7 @@ _gate = _WarningsGate()
 
 
 @contextmanager
-def _pillow_warnings_off() -> Iterator[None]:
+def pillow_warnings_off() -> Iterator[None]:
     """Silence Pillow's warnings about size and metadata; what matters is raised as an error."""
     with _gate.lock:
         _gate.users += 1
