@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import re
+from dataclasses import MISSING, fields
 from pathlib import Path
 
 import pytest
 from training_runs import configuration
 
 from trocr.errors import UsageError
-from trocr.training.config import OptimizationSection, TrainingConfig
+from trocr.training.config import (
+    DataSection,
+    LineSetSection,
+    ModelSection,
+    OptimizationSection,
+    SyntheticSection,
+    TrainingConfig,
+)
 from trocr.training.schedule import learning_rate
 
-CONFIGS = Path(__file__).parent.parent / "configs"
+ROOT = Path(__file__).parent.parent
+CONFIGS = [*(ROOT / "configs").glob("*.toml"), ROOT / "examples/first-run.toml"]
+DOCS = ROOT / "docs/training.md"
 MODEL = '[model]\ncharacters = "ab"\n[optimization]\nmax_steps = 1\n'
 SET = '[[data.sets]]\nname = "a"\npath = "a"\n'
 
@@ -56,11 +68,33 @@ def test_what_is_not_said_has_its_default(tmp_path: Path) -> None:
     assert config.optimization == OptimizationSection(max_steps=1)
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.stem)
-def test_the_configurations_of_the_bundled_models_are_good(path: Path) -> None:
+@pytest.mark.parametrize("path", sorted(CONFIGS), ids=lambda path: path.stem)
+def test_the_configurations_that_come_along_are_good(path: Path) -> None:
     config = TrainingConfig.read(path)
     assert config.name == path.stem
     assert config.data.sets
+
+
+SECTIONS = {
+    "[data]": DataSection,
+    "[[data.sets]]": LineSetSection,
+    "[[data.synthetic]]": SyntheticSection,
+    "[model]": ModelSection,
+    "[optimization]": OptimizationSection,
+}
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_the_reference_table_has_every_key_and_its_default(name: str) -> None:
+    table = DOCS.read_text(encoding="utf-8").partition(f"### `{name}`\n\n| key |")[2]
+    rows = re.findall(r"^\| `(\w+)` \| (?:`(.+?)` )?\|", table.partition("\n\n")[0], re.MULTILINE)
+    expected = []
+    for key in fields(SECTIONS[name]):
+        default = key.default
+        if key.default_factory is not MISSING:
+            default = key.default_factory()
+        expected.append((key.name, "" if default is MISSING else json.dumps(default)))
+    assert dict(rows) == dict(expected)
 
 
 def test_learning_rate_schedule(tmp_path: Path) -> None:

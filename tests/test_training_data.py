@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -11,9 +12,11 @@ import numpy as np
 import pytest
 from line_models import CHARACTERS, text_picture
 from PIL import Image
-from training_runs import configuration, drawn
+from training_runs import configuration, drawn, prepared
 
 from trocr.config import PIXELS_PER_TOKEN
+from trocr.errors import DataError
+from trocr.labelled_lines import LabelledLine
 from trocr.line_image import LineImageProcessor, stack_lines
 from trocr.tokenizer import Tokenizer
 from trocr.training.augment import augmented_line
@@ -23,11 +26,13 @@ from trocr.training.data import (
     BlankLines,
     MixedLines,
     RealLines,
+    StraightenedLines,
     bucket,
     lane_batches,
     plain_batches,
 )
 from trocr.training.loop import Trainer
+from trocr.training.sources import read_sources
 
 TOKENIZER = Tokenizer.from_characters(CHARACTERS)
 
@@ -54,7 +59,6 @@ def mixed(sources: Sequence[tuple[Any, float]], **options: Any) -> MixedLines:
         "tokens_per_batch": 128,
         "lines_per_chunk": 40,
         "curriculum_lines": 0,
-        "straighten": False,
         "seed": 3,
     }
     return MixedLines(sources, TOKENIZER, **(defaults | options))
@@ -169,6 +173,30 @@ def test_a_lane_goes_on_where_it_was(workers: int) -> None:
     rest = list(islice(lane_batches(lines, range(chunk, 100, 2), number, workers), 6))
     assert [place[:2] for place in rest] == [place[:2] for place in whole[6:]]
     assert_same_batches([batch for *_, batch in rest], [batch for *_, batch in whole[6:]])
+
+
+def test_lines_are_straightened_before_they_are_distorted(tmp_path: Path) -> None:
+    (line,) = drawn(["12.5"])
+    tall = Image.new("L", (90, 120), 245)
+    tall.paste(text_picture("12.5"), (5, 40))
+    stream = io.BytesIO()
+    tall.save(stream, "PNG")
+    tall_line = LabelledLine("images/tall_0.png", stream.getvalue(), "12.5")
+    generator = np.random.default_rng(0)
+    plain, straight = (
+        RealLines([tall_line], straighten=wanted).draw(generator)[0] for wanted in (False, True)
+    )
+    assert plain.size == tall.size
+    assert straight.height < 60
+    assert StraightenedLines(RealLines([tall_line])).draw(generator)[0].size == straight.size
+    config = configuration(prepared(tmp_path), 1, model="straighten = true")
+    receipts, pages, blanks = (source for source, _ in read_sources(config)[0])
+    assert isinstance(receipts, RealLines)
+    assert isinstance(pages, RealLines)
+    assert receipts.straighten
+    assert isinstance(blanks, StraightenedLines)
+    with pytest.raises(DataError, match=r"tall_0\.png is no picture"):
+        RealLines([line, LabelledLine("images/tall_0.png", b"", "12.5")])
 
 
 def test_blank_crops_have_no_label() -> None:

@@ -92,14 +92,12 @@ def test_torchrun_starts_the_command_line(folder: Path) -> None:
     """The same weights as --processes."""
     config = configuration(folder, 3)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command += ["--nproc-per-node", "2", "-m", "trocr", "train", str(folder / "tiny.toml")]
-    done = subprocess.run(
-        [*command, "--run", str(folder / "torchrun")], capture_output=True, text=True, check=False
-    )
+    command += ["--nproc-per-node", "2", "-m", "trocr", "train", "tiny.toml"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == f"{folder / 'torchrun/model'}\n"
+    assert done.stdout == f"{Path('runs/tiny/model')}\n"
     run_replicas(2, train, config, folder / "processes")
-    assert_equal_weights(weights(folder / "torchrun"), weights(folder / "processes"))
+    assert_equal_weights(weights(folder / "runs/tiny"), weights(folder / "processes"))
 
 
 def test_ctrl_c_ends_all_processes_after_a_checkpoint(folder: Path) -> None:

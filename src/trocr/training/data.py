@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import signal
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,6 +15,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from ..config import PIXELS_PER_TOKEN
+from ..errors import DataError
 from ..labelled_lines import LabelledLine
 from ..line_image import LineImageProcessor, stack_lines, straightened
 from ..tokenizer import Tokenizer
@@ -38,16 +38,26 @@ class LineSource(Protocol):
 
 
 class RealLines:
-    """Labelled lines, decoded once and held in memory."""
+    """Labelled lines; a picture is decoded and straightened when it is first drawn.
 
-    def __init__(self, lines: Sequence[LabelledLine], case_blind: bool = False) -> None:
-        self.case_blind = case_blind
-        with ThreadPoolExecutor() as pool:
-            pictures = list(pool.map(decoded, lines))
-        self.lines = list(zip(pictures, (line.text for line in lines), strict=True))
+    Raises:
+        DataError: one of them is no picture.
+    """
+
+    def __init__(
+        self, lines: Sequence[LabelledLine], case_blind: bool = False, straighten: bool = False
+    ) -> None:
+        self.lines, self.case_blind, self.straighten = lines, case_blind, straighten
+        self.pictures: dict[int, Image.Image] = {}
+        for line in lines:
+            _open(line)
 
     def draw(self, generator: np.random.Generator) -> tuple[Image.Image, str]:
-        return self.lines[generator.integers(len(self.lines))]
+        number = int(generator.integers(len(self.lines)))
+        if number not in self.pictures:
+            grey = decoded(self.lines[number])
+            self.pictures[number] = straightened(grey) if self.straighten else grey
+        return self.pictures[number], self.lines[number].text
 
 
 class BlankLines:
@@ -61,8 +71,27 @@ class BlankLines:
         return blank_line(height, width, generator), ""
 
 
+class StraightenedLines:
+    """Another source, its lines levelled and freed of empty rows."""
+
+    def __init__(self, source: LineSource) -> None:
+        self.source, self.case_blind = source, source.case_blind
+
+    def draw(self, generator: np.random.Generator) -> tuple[Image.Image, str]:
+        grey, text = self.source.draw(generator)
+        return straightened(grey), text
+
+
+def _open(line: LabelledLine) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(line.image))
+    except OSError:
+        raise DataError(f"{line.file} is no picture.", "Leave it out of labels.tsv.") from None
+
+
 def decoded(line: LabelledLine) -> Image.Image:
-    return Image.open(io.BytesIO(line.image)).convert("L")
+    """The picture of a line, grey."""
+    return _open(line).convert("L")
 
 
 @dataclass(frozen=True)
@@ -95,7 +124,6 @@ class MixedLines(Dataset[list[Batch]]):
     Args:
         sources: with their weights.
         tokens_per_batch: encoder tokens of a batch, padding included.
-        straighten: level every line and cut its empty rows before it is distorted.
         curriculum_lines: over these first lines labels and distortions grow to their full range.
     """
 
@@ -109,7 +137,6 @@ class MixedLines(Dataset[list[Batch]]):
         tokens_per_batch: int,
         lines_per_chunk: int,
         curriculum_lines: int,
-        straighten: bool,
         seed: int,
     ) -> None:
         self.sources = [source for source, _ in sources]
@@ -120,7 +147,6 @@ class MixedLines(Dataset[list[Batch]]):
         self.tokens_per_batch = tokens_per_batch
         self.lines_per_chunk = lines_per_chunk
         self.curriculum_lines = curriculum_lines
-        self.straighten = straighten
         self.seed = seed
 
     def __getitem__(self, chunk: int) -> list[Batch]:
@@ -134,8 +160,6 @@ class MixedLines(Dataset[list[Batch]]):
             grey, text = source.draw(generator)
             if difficulty < 1 and len(text) > longest:
                 continue
-            if self.straighten:
-                grey = straightened(grey)
             ids = self.tokenizer.encode(text, add_special_tokens=False)
             pixels = augmented_line(grey, self.height, self.max_width, generator, difficulty)
             samples.append(_Sample(pixels, ids, source.case_blind))

@@ -138,7 +138,6 @@ class Trainer:
             tokens_per_batch=self.section.tokens_per_batch,
             lines_per_chunk=self.config.data.lines_per_chunk,
             curriculum_lines=self.config.data.curriculum_lines,
-            straighten=self.config.model.straighten,
             seed=self.section.seed,
         )
         with Report(self.run_folder, self.step, silent=not self.leads) as report:

@@ -9,7 +9,7 @@ from PIL import Image
 from ..errors import DataError
 from ..labelled_lines import LabelledLine
 from .config import SyntheticSection, TrainingConfig
-from .data import BlankLines, LineSource, RealLines
+from .data import BlankLines, LineSource, RealLines, StraightenedLines
 from .sets import read_split
 
 ValidationSets = dict[str, tuple[list[LabelledLine], bool]]  # lines, and whether case-blind
@@ -22,21 +22,25 @@ def read_sources(config: TrainingConfig) -> tuple[list[tuple[LineSource, float]]
         DataError: a set cannot be read, or there is nothing to train on.
     """
     sources: list[tuple[LineSource, float]] = []
+    made: list[tuple[LineSource, float]] = []
     validation: ValidationSets = {}
+    straighten = config.model.straighten
     for section in config.data.sets:
         train, held_out = read_split(section, config.folder)
-        sources.append((RealLines(train, section.case_blind), section.weight))
+        sources.append((RealLines(train, section.case_blind, straighten), section.weight))
         if held_out:
             validation[section.name] = (held_out, section.case_blind)
     for synthetic in config.data.synthetic:
         source, held_out = _synthetic(synthetic, config)
-        sources.append((source, synthetic.weight))
+        made.append((source, synthetic.weight))
         validation[synthetic.name] = (held_out, False)
-    if not sources:
+    if not sources and not made:
         raise DataError("The configuration names no lines to train on.", "Add [[data.sets]] to it.")
     if config.data.blank_weight:
-        sources.append((BlankLines(), config.data.blank_weight))
-    return sources, validation
+        made.append((BlankLines(), config.data.blank_weight))
+    if straighten:
+        made = [(StraightenedLines(source), weight) for source, weight in made]
+    return sources + made, validation
 
 
 def _synthetic(
