@@ -188,6 +188,13 @@ def test_a_crop_never_shows_a_whole_neighbour(face: Callable[..., Face]) -> None
         assert len(heights) == 1 or heights[-2] < 0.75 * heights[-1]
 
 
+@pytest.mark.parametrize("sign", ["_", ".", "-"])
+def test_a_lone_sign_has_a_crop_however_it_is_bent(sign: str, face: Callable[..., Face]) -> None:
+    generator = np.random.default_rng(5)
+    shapes = [render_line(sign, face("hand"), generator).shape for _ in range(600)]
+    assert min(min(shape) for shape in shapes) > 1
+
+
 def test_no_bend_changes_nothing(font: Path) -> None:
     line = drawn("Straight", font)
     left, top, right, bottom = line.ink

@@ -66,7 +66,8 @@ def _crop(setting: Setting, manner: Manner) -> Box:
         below = min(below, round(setting.baseline + pitch - 0.45 * unit))
     above, below = min(above, top + round(0.1 * unit)), max(below, bottom - round(0.1 * unit))
     if below - above < LEAST_HEIGHT * unit:  # a dash, a row of dots
-        above, below = round(setting.baseline - 0.7 * unit), round(setting.baseline + 0.1 * unit)
+        above = min(top, round(setting.baseline - 0.7 * unit))
+        below = max(bottom, round(setting.baseline + 0.1 * unit))
     height, width = setting.mask.shape
     start, end = round(left - west + min(0, slanted)), round(right + east + max(0, slanted))
     return max(0, start), max(0, above), min(width, end), min(height, below)
