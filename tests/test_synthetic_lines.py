@@ -192,7 +192,7 @@ def test_a_crop_never_shows_a_whole_neighbour(face: Callable[..., Face]) -> None
 def test_a_lone_sign_has_a_crop_however_it_is_bent(sign: str, face: Callable[..., Face]) -> None:
     generator = np.random.default_rng(5)
     shapes = [render_line(sign, face("hand"), generator).shape for _ in range(600)]
-    assert min(min(shape) for shape in shapes) > 1
+    assert min(min(shape) for shape in shapes) >= 1
 
 
 def test_no_bend_changes_nothing(font: Path) -> None:
