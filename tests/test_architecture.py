@@ -9,7 +9,7 @@ from pathlib import Path
 
 # From the bottom up; the name of a package stands for all that is in it.
 LEVELS = (
-    "errors config generation_config metrics batch labelled_lines sentencepiece_model",
+    "errors config generation_config metrics batch labelled_lines sentencepiece_model document",
     "image ink line_image image_processor tokenizer_files tokenizer hub bundled outputs"
     " int8_weights checkpoint positions attention pretrained encoder line_encoder ctc",
     "processor decoding generation decoder model hybrid confidence",
