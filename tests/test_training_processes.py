@@ -100,15 +100,17 @@ def test_torchrun_starts_the_command_line(folder: Path) -> None:
     assert_equal_weights(weights(folder / "runs/tiny"), weights(folder / "processes"))
 
 
-def test_ctrl_c_ends_all_processes_after_a_checkpoint(folder: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_all_processes_ends_them_after_a_checkpoint(folder: Path, number: int) -> None:
+    """As a terminal and ``timeout`` send it, workers included."""
     configuration(folder, 100_000)
-    command = [sys.executable, "-m", "trocr", "train", str(folder / "tiny.toml")]
+    command = [sys.executable, "-m", "trocr", "train", str(folder / "tiny.toml"), "--workers", "1"]
     command += ["--run", str(folder / "run"), "--processes", "2"]
     running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
     assert running.stderr
     while not (folder / "run/log.jsonl").exists() and running.poll() is None:
         time.sleep(0.1)
-    os.killpg(running.pid, signal.SIGINT)
+    os.killpg(running.pid, number)
     assert running.wait() == 130
     assert "Stopped at step" in running.stderr.read()
     state = torch.load(folder / "run/checkpoint.pt", weights_only=True)

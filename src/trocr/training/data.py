@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import signal
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -199,7 +199,7 @@ def lane_batches(
         sampler=chunks,
         num_workers=workers,
         generator=torch.Generator(),
-        worker_init_fn=_leave_interruptions,
+        worker_init_fn=_leave_group,
     )
     for chunk, batches in zip(chunks, loader, strict=True):
         for number in range(first_batch, len(batches)):
@@ -207,9 +207,9 @@ def lane_batches(
         first_batch = 0
 
 
-def _leave_interruptions(worker: int) -> None:
-    """A terminal's Ctrl-C reaches workers too; the run decides when they end."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _leave_group(worker: int) -> None:
+    """Out of reach of signals that a terminal or ``timeout`` sends to all processes of a run."""
+    os.setsid()
 
 
 def plain_batches(
