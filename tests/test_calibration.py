@@ -23,7 +23,7 @@ from trocr.labelled_lines import LabelledLine, write_labelled_lines
 from trocr.metrics import expected_calibration_error
 from trocr.recognizer import LineResult, Recognizer, load
 
-NAMES = ("decoder", "weakest_token", "ctc")
+NAMES = ("brevity", "decoder", "weakest_token", "ctc")
 HALF = Calibration(0.0, {"weakest_token": 0.5, "ctc": 0.25}, 100, [])
 TEXTS = ["1", "ABC", "12.50", "0123456789", "A-B", "J", "2024/11/22", "ABCDEFGHIJ 0123456789"]
 PICTURES = [text_picture(text) for text in TEXTS]
@@ -37,7 +37,8 @@ def test_evidence_grows_with_every_probability() -> None:
     base = evidence(hypothesis(-0.1, -0.4, -0.2))
     assert tuple(base) == NAMES
     better = evidence(hypothesis(-0.1, -0.3, -0.2, ctc=-0.4))
-    assert all(better[name] > base[name] for name in NAMES)
+    assert better["brevity"] == base["brevity"]
+    assert all(better[name] > base[name] for name in NAMES[1:])
     certain = evidence(hypothesis(0.0, 1e-7, ctc=1e-7))
     assert all(np.isfinite(value) and value > better[name] for name, value in certain.items())
     impossible = evidence(hypothesis(-0.1, ctc=float("-inf")))
@@ -45,10 +46,11 @@ def test_evidence_grows_with_every_probability() -> None:
     assert "ctc" not in evidence(hypothesis(-0.1, ctc=None))
 
 
-def test_evidence_does_not_depend_on_the_length_of_even_texts() -> None:
-    assert evidence(hypothesis(-0.1, -0.1, ctc=-0.2)) == pytest.approx(
-        evidence(hypothesis(*[-0.1] * 8, ctc=-0.8))
-    )
+def test_of_two_even_texts_the_longer_differs_in_brevity_alone() -> None:
+    short = evidence(hypothesis(-0.1, -0.1, ctc=-0.2))
+    long = evidence(hypothesis(*[-0.1] * 8, ctc=-0.8))
+    assert short.pop("brevity") == pytest.approx(long.pop("brevity") + np.log(4))
+    assert short == pytest.approx(long)
 
 
 def test_readings_of_a_line_exclude_each_other() -> None:
@@ -79,7 +81,7 @@ def read_lines_of(seed: int, lines: int, weights: tuple[float, ...], bias: float
     found = generator.normal(1, 1, (lines, len(weights)))
     chance = 1 / (1 + np.exp(-(bias + found @ np.array(weights))))
     right = (generator.random(lines) < chance).astype(float)
-    return ReadSet(f"set {seed}", "none", NAMES, found, right, np.full(lines, 0.99))
+    return ReadSet(f"set {seed}", "none", NAMES[1:], found, right, np.full(lines, 0.99))
 
 
 def test_the_fit_finds_the_weights_and_the_error_goes() -> None:

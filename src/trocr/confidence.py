@@ -17,15 +17,17 @@ LEAST_DOUBT = 1e-4  # of -ln p: below it one probability is as good as another
 
 
 def evidence(hypothesis: Hypothesis) -> dict[str, float]:
-    """What speaks for a reading; every number grows with a probability that a network gave.
+    """What speaks for a reading; no number falls when a probability that a network gave rises.
 
     Returns:
         -ln(0.0001 - ln p) for p of ``decoder``: a token under the decoder, the geometric mean;
         ``weakest_token``: the least probable of these tokens; ``ctc``: a token under the CTC head,
-        the geometric mean, where there is one. The end counts as a token.
+        the geometric mean, where there is one. ``brevity``: -ln(number of tokens), as every
+        character is one more that may be wrong, or labelled otherwise. The end counts as a token.
     """
     logprobs = hypothesis.token_logprobs
     found = {
+        "brevity": -math.log(len(logprobs)),
         "decoder": _certainty(sum(logprobs) / len(logprobs)),
         "weakest_token": _certainty(min(logprobs)),
     }
