@@ -10,7 +10,7 @@ from pathlib import Path
 # From the bottom up; the name of a package stands for all that is in it.
 LEVELS = (
     "errors config generation_config metrics batch labelled_lines sentencepiece_model document",
-    "image ink line_image image_processor tokenizer_files tokenizer hub bundled outputs"
+    "image pages ink line_image image_processor tokenizer_files tokenizer hub bundled outputs"
     " int8_weights checkpoint positions attention pretrained encoder line_encoder ctc",
     "processor decoding generation decoder model hybrid confidence",
     "recognizer",
@@ -20,7 +20,7 @@ LEVELS = (
 )
 RINGS = {"training", "evaluation"}  # never import each other
 LEVEL_OF = {name: level for level, names in enumerate(LEVELS) for name in names.split()}
-WITHOUT_TORCH = {*LEVELS[0].split(), "image", "ink", "line_image", "image_processor"}
+WITHOUT_TORCH = {*LEVELS[0].split(), "image", "pages", "ink", "line_image", "image_processor"}
 WITHOUT_TORCH |= {"tokenizer_files", "tokenizer", "hub", "bundled", "processor", "cli", "__main__"}
 
 SOURCE = Path(__file__).parent.parent / "src" / "trocr"
