@@ -6,7 +6,7 @@ from trocr.document import Box, Character, Document, Line, Page, Region, Word, r
 
 HEBREW = "שלום עולם"
 HOSTILE = "<b>&amp;</b> ]]> \"q\" 'a' <script>alert(1)</script>"
-CONTROL = "a\x00b\x1b[31m\ufffe\ud800c"
+CONTROL = "a\x00b\x1b[31m\ufffe\ud800c\td"
 
 
 def line_of(text: str, box: Box, *, confidence: float = 0.5, boxes: bool = True) -> Line:
@@ -16,13 +16,11 @@ def line_of(text: str, box: Box, *, confidence: float = 0.5, boxes: bool = True)
     words = []
     start = 0
     for part in text.split(" "):
-        placed = (
-            round(left + start * unit),
-            top,
-            round(left + (start + len(part)) * unit),
-            bottom,
-        )
-        words.append(Word(part, placed if boxes else None, confidence))
+        ends = [round(left + unit * end) for end in (start, start + len(part))]
+        if HEBREW[0] in text:
+            ends = [right + left - end for end in reversed(ends)]
+        placed = (ends[0], top, ends[1], bottom) if boxes else None
+        words.append(Word(part, placed, confidence))
         start += len(part) + 1
     baseline = ((left, bottom - 5), (right, bottom - 5))
     return Line(text, rectangle(box), baseline, confidence, tuple(words))
@@ -58,3 +56,27 @@ def full() -> Document:
     )
     page = Page(600, 800, regions, 3, "scan.png", 270, -1.5, 200, "en", "0123456789abcdef" * 4)
     return Document((page,), "scan.png", "printed")
+
+
+def thousand_lines() -> Document:
+    lines = (
+        line_of(f"line {n} of a thousand", (50, 20 * n, 550, 20 * n + 16)) for n in range(1000)
+    )
+    return page_of(*lines, height=20_100)
+
+
+BOX = (50, 100, 550, 140)
+EDGE_CASES = {
+    "empty page": page_of(),
+    "page without regions": Document((Page(600, 800),)),
+    "full": full(),
+    "right to left": page_of(line_of(HEBREW, BOX), line_of("abc " + HEBREW, (50, 200, 550, 240))),
+    "hostile": page_of(line_of(HOSTILE, BOX)),
+    "control characters": page_of(line_of(CONTROL, BOX), Line(CONTROL, rectangle(BOX))),
+    "thousand lines": thousand_lines(),
+    "words without boxes": page_of(line_of("no boxes here", BOX, boxes=False)),
+    "lines without words": page_of(Line("no words here", rectangle(BOX)), Line("", rectangle(BOX))),
+    "lines without geometry": page_of(Line("nowhere"), Line("on the page", confidence=1.0)),
+    "beyond the BMP": page_of(line_of("𝔘 👩‍🚀 e\u0301 नमस्ते", BOX)),
+    "outside the picture": page_of(line_of("beyond the edge", (-20, -10, 700, 30))),
+}
