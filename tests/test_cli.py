@@ -274,7 +274,8 @@ def test_train_checks_its_configuration(run: Any, tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     done = run("train", config)
     assert (done.code, str(config) in done.err) == (2, True)
-    config.write_text("[data]\ntrain = ['none.tar']\n[model]\ncharacters = 'a'\n[optimization]\n")
+    sets = "[[data.sets]]\nname = 'none'\npath = 'none.tar'\n"
+    config.write_text(sets + "[model]\ncharacters = 'a'\n[optimization]\n")
     assert run("train", config).code == 2
     config.write_text(config.read_text() + "max_steps = 1\n")
     done = run("train", config, "--run", tmp_path / "run")
