@@ -350,13 +350,14 @@ def test_damaged_files() -> None:
     for length in range(20, len(whole), 61):
         for page in read_pages(whole[:length], dpi=36):
             assert isinstance(page, PageImage) or page.error.hint
+    whole = pdf(FULL + TEXT, page="/Rotate 90", more={1000: picture(noise(30, 20))})
     noisy = bytearray(whole)
     for seed in range(40):
         random = np.random.default_rng(seed)
         noisy[:] = whole
         for at in random.integers(0, len(whole), 30):
             noisy[at] = random.integers(256)
-        for page in read_pages(bytes(noisy), dpi=36, limits=Limits(pixels=10**6)):
+        for page in read_pages(bytes(noisy), embedded_text=True, limits=Limits(pixels=10**6)):
             assert isinstance(page, PageImage) or page.error.hint
 
 

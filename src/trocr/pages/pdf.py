@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING
 from ..errors import ImageError
 from ..image import COPY_AGAIN, reason
 from .page import Options, PageFailure, PageImage
-from .pdf_resolution import POINTS_AN_INCH, page_dpi, settle_pictures
+from .pdf_resolution import LEAST_DPI, POINTS_AN_INCH, page_dpi, settle_pictures
 from .pdf_text import embedded_lines
 from .picture import no_such_page
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from pypdfium2 import PdfDocument, PdfPage
 
-LEAST_DPI = 72  # below it nothing could be read
 _PAGES_AN_OPENING = 16  # PDFium keeps the data of all pictures that it met until it is closed
 # PDFium is not made for several threads, whatever the document.
 _pdfium_lock = threading.RLock()
@@ -104,7 +103,7 @@ def _read_page(
                 page.close()
         except ImageError as error:
             return PageFailure(name, number, error)
-        except (pypdfium2.PdfiumError, MemoryError) as error:
+        except (pypdfium2.PdfiumError, ArithmeticError, MemoryError) as error:
             message = f"{where} is damaged: {reason(error)}."
             return PageFailure(name, number, ImageError(message, COPY_AGAIN))
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pypdfium2 import PdfImage, PdfMatrix, PdfObject, PdfPage
 
 POINTS_AN_INCH = 72
-LEAST_SCAN_DPI = 72
+LEAST_DPI = 72  # below it nothing could be read
 DRAWN_DPI = (200, 300)
 DRAWN_PIXELS = 20_000_000  # at more of them, pages of text are drawn at less than 300 DPI
 SCAN_PIXELS = 50_000_000
@@ -35,7 +35,7 @@ def page_dpi(page: PdfPage) -> float:
     scan, has_drawing = _look_at(page, width * height)
     if not scan:
         return drawn
-    scan = max(LEAST_SCAN_DPI, min(scan, max(high, math.sqrt(SCAN_PIXELS / square_inches))))
+    scan = max(LEAST_DPI, min(scan, max(high, math.sqrt(SCAN_PIXELS / square_inches))))
     return max(scan, drawn) if has_drawing else scan
 
 
@@ -93,7 +93,7 @@ def _placed(image: PdfImage) -> tuple[float, float]:
     columns, rows = image.get_px_size()
     matrix = _matrix(image)
     width, height = math.hypot(matrix.a, matrix.b), math.hypot(matrix.c, matrix.d)
-    if not (width > 0 and height > 0 and math.isfinite(width * height)):
+    if not (min(width, height) > 1e-3 and math.isfinite(width * height)):
         return 0.0, 0.0
     dpi = max(columns / width, rows / height) * POINTS_AN_INCH
     return dpi, abs(matrix.a * matrix.d - matrix.b * matrix.c)

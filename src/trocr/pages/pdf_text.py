@@ -89,8 +89,11 @@ def _glyphs(text_page: PdfTextPage) -> Iterator[_Glyph]:
         is_hyphen = unit in _HYPHENS and raw.FPDFText_IsHyphen(text_page, at) == 1
         placed = raw.FPDFText_IsGenerated(text_page, at) != 1
         placed = placed and raw.FPDFText_GetLooseCharBox(text_page, at, box)
-        corners = ((box.left, box.bottom), (box.right, box.top)) if placed else None
-        raw.FPDFText_GetCharOrigin(text_page, at, x, y)
+        placed = placed and raw.FPDFText_GetCharOrigin(text_page, at, x, y)
+        numbers = (box.left, box.bottom, box.right, box.top, x.value, y.value)
+        corners = None
+        if placed and all(map(math.isfinite, numbers)):
+            corners = (numbers[0], numbers[1]), (numbers[2], numbers[3])
         yield _Glyph(ord("-") if is_hyphen else unit, corners, (x.value, y.value), is_hyphen)
 
 
