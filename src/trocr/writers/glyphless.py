@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -37,13 +38,13 @@ class GlyphlessFont:
     """Codes for the characters of one PDF: all of Unicode, in any number of scripts.
 
     Each character (with its marks) that occurs gets the next two-byte code; ``ToUnicode`` says
-    what it stands for. All are drawn by one empty glyph.
+    what it stands for. All are drawn by one glyph without a shape.
     """
 
     def __init__(self) -> None:
         self._codes: dict[str, int] = {}
 
-    def encode(self, cells: list[str]) -> str:
+    def encode(self, cells: Iterable[str]) -> str:
         """The codes, hexadecimal."""
         return "".join(f"{self._code(for_xml(cell)):04X}" for cell in cells)
 
@@ -127,16 +128,24 @@ class GlyphlessFont:
 
 @lru_cache(maxsize=1)
 def _truetype() -> bytes:
-    """A TrueType program with two empty glyphs."""
-    from fontTools.fontBuilder import FontBuilder
-    from fontTools.ttLib.tables._g_l_y_f import Glyph
+    """A TrueType program whose one glyph is a line without width across its cell.
 
+    PDFium takes the place of a character from the outline's bounds, and drops what has none.
+    """
+    from fontTools.fontBuilder import FontBuilder
+    from fontTools.pens.ttGlyphPen import TTGlyphPen
+
+    pen = TTGlyphPen(None)
+    pen.moveTo((0, DESCENT))
+    pen.lineTo((ADVANCE, ASCENT))
+    pen.lineTo((ADVANCE // 2, (DESCENT + ASCENT) // 2))
+    pen.closePath()
     builder = FontBuilder(1000, isTTF=True)
     builder.font.recalcTimestamp = False
-    builder.setupGlyphOrder([".notdef", "empty"])
-    builder.setupCharacterMap({0x20: "empty"})
-    builder.setupGlyf({".notdef": Glyph(), "empty": Glyph()})
-    builder.setupHorizontalMetrics({".notdef": (ADVANCE, 0), "empty": (ADVANCE, 0)})
+    builder.setupGlyphOrder([".notdef", "cell"])
+    builder.setupCharacterMap({0x20: "cell"})
+    builder.setupGlyf(dict.fromkeys((".notdef", "cell"), pen.glyph()))
+    builder.setupHorizontalMetrics({".notdef": (ADVANCE, 0), "cell": (ADVANCE, 0)})
     builder.setupHorizontalHeader(ascent=ASCENT, descent=DESCENT)
     builder.setupNameTable({"familyName": NAME, "styleName": "Regular", "psName": NAME})
     builder.setupOS2(sTypoAscender=ASCENT, sTypoDescender=DESCENT, usWinAscent=ASCENT)

@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 def render(document: Document, options: Options) -> bytes:
     """The pages of the document, each with its text.
 
-    An original PDF keeps all it has but pages that are not in the document. Of an original picture
-    the compressed data are embedded as they are wherever PDF allows it (JPEG, PNG, most TIFF),
-    else the same pixels without loss. Text lies over each word's box, in a font without shapes.
+    An original PDF keeps all it has, encryption too, but pages that are not in the document. Of
+    an original picture the compressed data are embedded as they are wherever PDF allows it (JPEG,
+    PNG, most TIFF), else the same pixels without loss. Text lies over each word's box, in a font
+    without shapes.
 
     Raises:
         UsageError: pikepdf, img2pdf or fonttools is not installed, or a picture cannot be found.
@@ -53,7 +54,8 @@ def render(document: Document, options: Options) -> bytes:
                 drawn.contents_add(pdf.make_stream(layer), prepend=True)
         _describe(pdf, document)
         out = io.BytesIO()
-        pdf.save(out, deterministic_id=not pdf.is_encrypted, compress_streams=True)
+        locked = pdf.is_encrypted
+        pdf.save(out, deterministic_id=not locked, encryption=True if locked else None)
         return out.getvalue()
 
 

@@ -6,27 +6,27 @@ import math
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 
-from ..document import Box, Line, Page, Point
-from .characters import one_row
+from ..document import Box, Line, Page, Point, Region
+from .characters import one_row, right_to_left
 from .glyphless import ADVANCE, DESCENT, GlyphlessFont, clusters
 
-# Lines that rise by more than this share of a box's height are followed along their slope; the
-# boxes of flatter ones are filled exactly.
+# A line that rises by more than this share of its box's height is followed along its slope.
 _STEEP = 0.5
 _LEAST = 0.01  # pixels, points: nothing is scaled to nothing
 
+FONT_NAME = "TrOCRText"
 Projection = Callable[[Point], Point]
 """From pixels of the picture to the units of a PDF page."""
 
 
 @dataclass(frozen=True)
 class Placed:
-    """Characters from left to right along a slope.
+    """Characters side by side.
 
-    ``start``: their lower left corner; ``angle``: radians, clockwise on the picture; ``length``
-    and ``height`` in pixels.
+    ``start``: their lower left corner, seen upright; ``angle``: of the direction of reading,
+    radians, clockwise on the picture; ``length`` and ``height`` in pixels.
     """
 
     cells: tuple[str, ...]
@@ -49,40 +49,51 @@ class Placed:
 
 def text_operators(page: Page, project: Projection, font: GlyphlessFont) -> bytes:
     """A content stream: all lines of the page as invisible text, in reading order."""
-    shown = []
-    for region in page.regions:
-        for line in region.lines:
-            box = line.box or region.box or (0, 0, page.width, page.height)
-            shown += [_operators(piece, project, font) for piece in place(page, line, box)]
+    shown = [
+        _operators(piece, project, font)
+        for region in page.regions
+        for line, box in zip(region.lines, _boxes(page, region), strict=True)
+        for piece in place(page, line, box)
+    ]
     if not shown:
         return b""
     # 3 Tr: neither filled nor stroked.
     return "\n".join(["q BT 3 Tr", *shown, "ET Q\n"]).encode("ascii")
 
 
+def _boxes(page: Page, region: Region) -> Iterator[Box]:
+    """Those of the lines; one without a box gets its share of the region or the page."""
+    left, top, right, bottom = region.box or (0, 0, page.width, page.height)
+    share = (bottom - top) / max(1, len(region.lines))
+    for index, line in enumerate(region.lines):
+        estimated = (left, round(top + index * share), right, round(top + (index + 1) * share))
+        yield line.box or estimated
+
+
 def place(page: Page, line: Line, box: Box) -> Iterator[Placed]:
     """The words of a line, with a space that fills the gap between each two.
 
-    A line whose words are unknown, or without boxes, fills its box as a whole. Text that runs
-    from right to left comes in visual order, as it stands, which is what extractors expect.
+    Each fills its box along the nearest side, also where the line is tilted: few programs find
+    words in tilted text. Text that runs from right to left comes in visual order, as it stands,
+    which is what extractors expect.
     """
     angle = _angle(page, line)
+    side = round(angle / (math.pi / 2)) * (math.pi / 2)
     if line.words and all(word.box for word in line.words):
         words = [
-            _fitted(one_row(word.text), word.box, angle)
+            _filling(cells, _inside(page, word.box), side)
             for word in line.words
-            if word.box and one_row(word.text)
+            if word.box and (cells := clusters(one_row(word.text).strip()))
         ]
-    elif line.text.strip():
-        words = [_fitted(one_row(line.text), box, angle)]
     else:
-        words = []
+        words = list(_spread(one_row(line.text).strip(), _inside(page, box), angle, side))
     if words and _has_right_to_left(line.text):
         first = words[0]
         words.sort(key=lambda word: first.along(word.start))
     for word, after in pairwise(words):
         yield word
-        yield _space(word, after)
+        gap = word.along(after.start) - word.length
+        yield replace(word, cells=(" ",), start=word.at(word.length), length=max(gap, _LEAST))
     yield from words[-1:]
 
 
@@ -95,31 +106,60 @@ def _angle(page: Page, line: Line) -> float:
     return -math.radians(page.orientation)
 
 
-def _fitted(text: str, box: Box, angle: float) -> Placed:
-    """Text that fills a box, along the nearest side or, where it is steep, along the slope."""
-    side = round(angle / (math.pi / 2)) * (math.pi / 2)
-    slope = angle - side
+def _inside(page: Page, box: Box) -> Box:
+    """The part on the picture: extractors drop characters beyond the page."""
+    left, right = (min(max(x, 0), page.width) for x in (box[0], box[2]))
+    top, bottom = (min(max(y, 0), page.height) for y in (box[1], box[3]))
+    return left, top, right, bottom
+
+
+def _filling(cells: list[str], box: Box, side: float) -> Placed:
+    """Text that fills a box."""
+    width, height = _upright_size(box, side)
+    return _centred(cells, ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2), side, width, height)
+
+
+def _upright_size(box: Box, side: float) -> tuple[float, float]:
+    """Width and height as read in the direction `side`."""
     width, height = float(box[2] - box[0]), float(box[3] - box[1])
-    if abs(math.sin(side)) > 0.5:
-        width, height = height, width
-    length, size = width, height
-    if width * math.tan(abs(slope)) > _STEEP * height:
-        # The rectangle at this slope whose upright bounds are the box.
-        cos, sin = math.cos(slope), abs(math.sin(slope))
-        inner = (height * cos - width * sin) / math.cos(2 * slope)
-        outer = (width * cos - height * sin) / math.cos(2 * slope)
-        if min(inner, outer) > 0:
-            length, size, side = outer, inner, angle
-    length, size = max(length, _LEAST), max(size, _LEAST)
-    middle = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
-    corner = Placed((), middle, side, length, size).at(-length / 2, -size / 2)
-    return Placed(tuple(visual_order(text)), corner, side, length, size)
+    return (height, width) if abs(math.sin(side)) > 0.5 else (width, height)
 
 
-def _space(word: Placed, after: Placed) -> Placed:
-    gap = word.along(after.start) - word.length
-    length = max(gap, _LEAST)
-    return replace(word, cells=(" ",), start=word.at(word.length), length=length)
+def _centred(cells: list[str], middle: Point, side: float, length: float, height: float) -> Placed:
+    length, height = max(length, _LEAST), max(height, _LEAST)
+    corner = Placed((), middle, side, length, height).at(-length / 2, -height / 2)
+    return Placed(tuple(visual_order(cells)), corner, side, length, height)
+
+
+def _spread(text: str, box: Box, angle: float, side: float) -> Iterator[Placed]:
+    """The words of a text whose characters share the length of its line evenly."""
+    cells = clusters(text)
+    if not cells:
+        return
+    slope = angle - side
+    length, height = _upright_size(box, side)
+    if length * math.tan(abs(slope)) > _STEEP * height:
+        length, height = _tilted_size(length, height, slope)
+    else:
+        slope = 0.0
+    middle = Placed((), ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2), side + slope, 0, 0)
+    unit = length / len(cells)
+    direction = -1 if right_to_left(text) else 1
+    start = 0
+    for is_space, group in groupby(cells, key=str.isspace):
+        word = list(group)
+        along = (start + len(word) / 2) * unit - length / 2
+        if not is_space:
+            yield _centred(word, middle.at(direction * along), side, len(word) * unit, height)
+        start += len(word)
+
+
+def _tilted_size(width: float, height: float, slope: float) -> tuple[float, float]:
+    """Of the rectangle at this slope whose upright bounds have this size."""
+    cos, sin = math.cos(slope), abs(math.sin(slope))
+    length = (width * cos - height * sin) / math.cos(2 * slope)
+    size = (height * cos - width * sin) / math.cos(2 * slope)
+    return (length, size) if min(length, size) > 0 else (width, height)
 
 
 def _operators(piece: Placed, project: Projection, font: GlyphlessFont) -> str:
@@ -130,15 +170,13 @@ def _operators(piece: Placed, project: Projection, font: GlyphlessFont) -> str:
     size = max(math.dist(origin, top), _LEAST)
     length = max(math.dist(origin, end), _LEAST)
     cos, sin = (end[0] - origin[0]) / length, (end[1] - origin[1]) / length
-    stretch = 100 * length / (len(piece.cells) * ADVANCE / 1000 * size)
+    # Not by Tz, which pypdf overlooks.
+    stretch = length / (len(piece.cells) * ADVANCE / 1000 * size)
+    matrix = (cos * stretch, sin * stretch, -sin, cos, *origin)
     return (
-        f"/{FONT_NAME} {_decimal(size)} Tf {_decimal(stretch)} Tz"
-        f" {_decimal(cos)} {_decimal(sin)} {_decimal(-sin)} {_decimal(cos)}"
-        f" {_decimal(origin[0])} {_decimal(origin[1])} Tm <{font.encode(list(piece.cells))}> Tj"
+        f"/{FONT_NAME} {_decimal(size)} Tf {' '.join(map(_decimal, matrix))} Tm"
+        f" <{font.encode(piece.cells)}> Tj"
     )
-
-
-FONT_NAME = "TrOCRText"
 
 
 def _decimal(value: float) -> str:
@@ -149,14 +187,13 @@ def _has_right_to_left(text: str) -> bool:
     return any(unicodedata.bidirectional(character) in ("R", "AL") for character in text)
 
 
-def visual_order(text: str) -> list[str]:
-    """Characters from left to right as they stand: of one word, by the simplest of bidi's rules.
+def visual_order(cells: list[str]) -> list[str]:
+    """Characters of one word from left to right as they stand, by the simplest of bidi's rules.
 
     In a word with letters of a script written leftwards, these and what is neutral run leftwards;
     digits and letters of other scripts keep their order among themselves.
     """
-    cells = clusters(text)
-    if not _has_right_to_left(text):
+    if not _has_right_to_left("".join(cells)):
         return cells
     ordered: list[str] = []
     run: list[str] = []
