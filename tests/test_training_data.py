@@ -88,16 +88,23 @@ def test_a_chunk_depends_on_the_seed_and_its_number_alone() -> None:
 
 @pytest.mark.parametrize("tokens", [64, 300])
 def test_batches_are_full_and_of_few_shapes(tokens: int) -> None:
+    """All but one of a chunk, in which fewer than half of the lines are there twice."""
     lines = mixed([(Stripes("A", 60), 1.0)], tokens_per_batch=tokens)
-    batches = [batch for chunk in range(4) for batch in lines[chunk]]
-    for batch in batches:
-        rows, _, height, width = batch.pixel_values.shape
-        assert height == 32
-        assert width == bucket(width)
-        assert rows == max(1, tokens * PIXELS_PER_TOKEN // width)
-        assert len(batch.token_ids) == len(batch.case_blind) == rows
-        assert batch.pixel_mask.shape == (rows, width)
-    assert len({batch.pixel_values.shape for batch in batches}) > 3
+    for batches in (lines[chunk] for chunk in range(4)):
+        smaller = []
+        for batch in batches:
+            rows, _, height, width = batch.pixel_values.shape
+            full = max(1, tokens * PIXELS_PER_TOKEN // width)
+            assert height == 32
+            assert width == bucket(width)
+            assert rows in {full >> halvings for halvings in range(8)}
+            assert len(batch.token_ids) == len(batch.case_blind) == rows
+            assert batch.pixel_mask.shape == (rows, width)
+            smaller += [batch] * (rows < full)
+        assert len(smaller) <= 1
+        rows = sum(len(batch.token_ids) for batch in batches)
+        assert 40 <= rows < 40 + max(len(batch.token_ids) for batch in batches) / 2 + 1
+    assert len({batch.pixel_values.shape for batch in lines[0]}) > 3
 
 
 def test_buckets_are_close_and_few() -> None:

@@ -11,6 +11,7 @@ from training_runs import configuration, drawn, log_of, prepared
 
 from trocr.labelled_lines import write_labelled_lines
 from trocr.recognizer import load
+from trocr.training.config import TrainingConfig
 from trocr.training.loop import Trainer, train
 from trocr.training.replicas import Replicas
 
@@ -32,6 +33,16 @@ def test_losses_fall(tmp_path: Path) -> None:
     assert (last < 0.8 * first).all()
 
 
+WIDER = {
+    "= 16": "= 64",
+    "_size = 32": "_size = 128",
+    "[4, 6, 8, 8]": "[8, 16, 24, 32]",
+    "dropout = 0.1": "dropout = 0.0",
+    "tokens_per_batch = 64": "tokens_per_batch = 256",
+    "warmup_steps = 2": "warmup_steps = 40",
+}
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_a_line_model_learns_to_read(tmp_path: Path) -> None:
@@ -40,22 +51,16 @@ def test_a_line_model_learns_to_read(tmp_path: Path) -> None:
     texts = ["".join(map(str, generator.integers(0, 10, 4))) for _ in range(400)]
     write_labelled_lines(drawn(texts), tmp_path / "receipts")
     write_labelled_lines(drawn(texts[:40], "x"), tmp_path / "pages")
+    schedule = "learning_rate = 0.003\nema_decay = 0.98\nctc_weight = 0.7"
     text = configuration(
-        tmp_path,
-        400,
-        data="curriculum_lines = 2000",
-        optimization="learning_rate = 0.005\nema_decay = 0.98\nctc_weight = 0.7",
+        tmp_path, 300, data="curriculum_lines = 30000", optimization=schedule
     ).source
-    wider = text.replace("= 16", "= 48").replace("_size = 32", "_size = 96")
-    wider = wider.replace("stem_channels = [4, 6, 8, 8]", "stem_channels = [8, 12, 16, 16]")
-    wider = wider.replace("tokens_per_batch = 64", "tokens_per_batch = 256")
-    (tmp_path / "wider.toml").write_text(wider.replace("warmup_steps = 2", "warmup_steps = 40"))
-    from trocr.training.config import TrainingConfig
-
+    for narrow, wide in WIDER.items():
+        text = text.replace(narrow, wide)
+    (tmp_path / "wider.toml").write_text(text)
     train(Replicas(), TrainingConfig.read(tmp_path / "wider.toml"), tmp_path / "run")
-    scores = [row["ctc_cer"] for row in log_of(tmp_path / "run") if row.get("set") == "receipts"]
-    assert scores[-1] < 10
-    reader = load(tmp_path / "run/model")
+    (scores,) = [row for row in log_of(tmp_path / "run") if row.get("set") == "receipts"]
+    assert scores["ctc_cer"] < 10
     wanted = ["4071", "9382", "5560"]
-    read = reader.read_lines([text_picture(text) for text in wanted])
+    read = load(tmp_path / "run/model").read_lines([text_picture(text) for text in wanted])
     assert sum(line.text == text for line, text in zip(read, wanted, strict=True)) >= 2

@@ -85,7 +85,9 @@ def _smooth(
 
 
 def _paper(line: GreyArray) -> int:
-    return int(np.percentile(line, 80))
+    """The grey level that four fifths of the pixels do not exceed."""
+    up_to = np.bincount(line.ravel(), minlength=256).cumsum()
+    return int(np.searchsorted(up_to, 0.8 * line.size))
 
 
 def _inked(line: FloatArray, generator: np.random.Generator, strength: float) -> FloatArray:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -167,15 +168,18 @@ class MixedLines(Dataset[list[Batch]]):
         return [batches[i] for i in generator.permutation(len(batches))]
 
     def _cut(self, samples: list[_Sample]) -> Iterator[list[_Sample]]:
-        """Full batches, wide lines first; the last one is filled with lines it already has."""
+        """Full batches, wide lines first; the last one is halved while its lines fit, then filled
+        with lines it already has, so that shapes are few."""
         samples = sorted(samples, key=lambda sample: -sample.pixels.shape[1])
         start = 0
         while start < len(samples):
             width = bucket(samples[start].pixels.shape[1])
             rows = max(1, self.tokens_per_batch * PIXELS_PER_TOKEN // width)
             part = samples[start : start + rows]
-            yield [part[i % len(part)] for i in range(rows)]
             start += rows
+            while rows >= 2 * len(part):
+                rows //= 2
+            yield [part[i % len(part)] for i in range(rows)]
 
 
 def bucket(width: int) -> int:
@@ -192,6 +196,7 @@ def lane_batches(
     Args:
         workers: processes that prepare chunks ahead.
     """
+    cv2.setNumThreads(0)  # of no use for single lines, and not there in a forked worker
     # A generator of its own: the global one must not depend on how often a run was resumed.
     loader = DataLoader(
         lines,

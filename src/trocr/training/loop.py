@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import nn
@@ -78,7 +77,6 @@ class Trainer:
         self.tokenizer = Tokenizer.from_characters(config.model.characters)
         torch.manual_seed(self.section.seed)
         torch.set_flush_denormal(True)
-        cv2.setNumThreads(0)
         self.model = first_model(config, self.tokenizer).to(self.replicas.device)
         encoder: LineEncoderConfig = self.model.config.encoder
         self.image_processor = LineImageProcessor(
@@ -91,6 +89,7 @@ class Trainer:
         self.step = 0
         self.seconds_before = self.seconds = 0.0  # of earlier tries, and with this one
         self.interrupted = False
+        self.watched: dict[str, list[Batch]] = {}  # of each validation set, prepared once
         self.best_cer, self.validations_since_best = float("inf"), 0
         lanes = self.section.gradient_accumulation
         self.first_lane = self.replicas.rank * lanes
@@ -235,10 +234,12 @@ class Trainer:
             return
         errors = []
         for name, (lines, case_blind) in validation.items():
-            watched = lines[:: -(-len(lines) // WATCHED_LINES)]
-            batches = plain_batches(watched, self.tokenizer, self.image_processor, case_blind)
+            if name not in self.watched:
+                some = lines[:: -(-len(lines) // WATCHED_LINES)]
+                batches = plain_batches(some, self.tokenizer, self.image_processor, case_blind)
+                self.watched[name] = list(batches)
             with self.precision.autocast():
-                scores, readings = validate(self.average, batches, self.tokenizer)
+                scores, readings = validate(self.average, self.watched[name], self.tokenizer)
             report.scores(self.step, name, scores)
             write_worst_lines(readings, self.run_folder / "worst" / f"{name}.html")
             errors.append(scores["ctc_cer"])

@@ -47,9 +47,12 @@ class Replicas:
 
     def __enter__(self) -> Replicas:
         if self.size > 1:
-            cuda = self.device.type == "cuda"
-            torch.set_num_threads(1)
-            distributed.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo")
+            if self.device.type == "cuda":
+                torch.cuda.set_device(self.device)
+                distributed.init_process_group("cpu:gloo,cuda:nccl")
+            else:
+                torch.set_num_threads(1)
+                distributed.init_process_group("gloo")
         return self
 
     def __exit__(self, *exception: object) -> None:
