@@ -206,6 +206,14 @@ def test_json_is_what_the_schema_says() -> None:
             assert from_dict(data) == document
 
 
+def test_json_keeps_texts_that_look_like_numbers() -> None:
+    for text in ("[\n1, 2\n]", "[ 1,  2 ]", "[[1, 2],\n [3]]"):
+        document = page_of(Line(text, flags=(text, text)))
+        assert from_dict(json.loads(text_of(document, "json"))) == document
+    assert '"box": [20, 20, 70, 40]' in text_of(full(), "json")
+    assert '"polygon": [[20, 20], [300, 22], [300, 45], [20, 40]]' in text_of(full(), "json")
+
+
 def test_json_lines_are_documents_of_a_page() -> None:
     pages = (*full().pages, *page_of(line_of("b\nc", (0, 0, 9, 9))).pages)
     document = Document(pages, "scan.pdf", "printed")

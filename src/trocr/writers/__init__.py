@@ -58,7 +58,9 @@ _ALSO = {".text": "txt", ".markdown": "md", ".xml": "alto", ".png": "overlay", "
 def suffix_of(format: str, options: Options | None = None) -> str:
     """How the names of its files end: ``.alto.xml``; for a template what its own name says."""
     if format == "template":
-        return import_module(".template", __name__).suffix(options or Options())  # type: ignore[no-any-return]
+        from .template import suffix
+
+        return suffix(options or Options())
     return _known(format).suffix
 
 
