@@ -5,7 +5,6 @@ Fonts are of the test part, whose families no training and no validation sees.
 
 from __future__ import annotations
 
-import io
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -15,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from trocr.labelled_lines import LabelledLine
-from trocr.training.blank import blank_line
+from trocr.training.blank import blank_crop
 from trocr.training.config import SyntheticSection, TrainingConfig
 
 if TYPE_CHECKING:
@@ -46,7 +45,9 @@ def plain_lines(section: SyntheticSection, config: TrainingConfig) -> Iterator[L
         family = list(families.values())[index % len(families)]
         face = family[int(generator.integers(len(family)))]
         text = _text_for(face, texts, generator)
-        yield encoded(f"{face.family}_{index:06}", plain_line(text, face.path, generator), text)
+        yield LabelledLine.of(
+            f"{face.family}_{index:06}", plain_line(text, face.path, generator), text
+        )
 
 
 def _text_for(face: Face, texts: TextSource, generator: np.random.Generator) -> str:
@@ -90,16 +91,14 @@ def worn_lines(section: SyntheticSection, config: TrainingConfig) -> Iterator[La
     )
     for index in range(LINES):
         grey, text = source.line(index)
-        yield encoded(f"{index:06}", grey, text)
+        yield LabelledLine.of(f"{index:06}", grey, text)
 
 
 def noise_crops(number: int) -> Iterator[LabelledLine]:
     """Paper, noise, smudges, rules and strokes as in training, from another seed."""
     for index in range(LINES):
         generator = np.random.default_rng((SEED, number, index))
-        height = int(generator.integers(20, 81))
-        width = int(height * np.exp(generator.uniform(np.log(0.8), np.log(16))))
-        yield encoded(f"noise_{index:06}", blank_line(height, width, generator), "")
+        yield LabelledLine.of(f"noise_{index:06}", blank_crop((20, 81), generator), "")
 
 
 def paper_crops() -> Iterator[LabelledLine]:
@@ -115,10 +114,4 @@ def paper_crops() -> Iterator[LabelledLine]:
                 continue
             picture = Image.open(stream).convert("L")
             for number, (name, *box) in enumerate(of_page):
-                yield encoded(f"{name}_{number}", picture.crop(tuple(box)), "")
-
-
-def encoded(name: str, grey: Image.Image, text: str) -> LabelledLine:
-    stream = io.BytesIO()
-    grey.save(stream, "PNG")
-    return LabelledLine(f"images/{name}.png", stream.getvalue(), text)
+                yield LabelledLine.of(f"{name}_{number}", picture.crop(tuple(box)), "")

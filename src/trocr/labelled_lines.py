@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import tarfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .errors import DataError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 LABELS = "labels.tsv"
 
@@ -20,6 +25,13 @@ class LabelledLine:
     file: str
     image: bytes
     text: str
+
+    @classmethod
+    def of(cls, name: str, picture: Image.Image, text: str) -> LabelledLine:
+        """The line ``images/NAME.png`` of a picture."""
+        stream = io.BytesIO()
+        picture.save(stream, "PNG")
+        return cls(f"images/{name}.png", stream.getvalue(), text)
 
 
 def read_labelled_lines(path: str | Path) -> Iterator[LabelledLine]:

@@ -41,11 +41,11 @@ def normalize_ink(grey: Image.Image | NDArray[Any]) -> FloatArray:
     further from it than anything else is on the other side.
     """
     pixels = np.asarray(grey, np.float32)
-    darkest, ground, brightest = np.percentile(pixels, (2, 50, 98))
-    dark = ground < 110 and np.percentile(pixels, PAPER_PERCENTILE) < 160
-    if dark and ground - darkest < brightest - ground:
+    levels = np.percentile(pixels, (1, 2, 50, PAPER_PERCENTILE, 98))
+    ink, darkest, ground, paper, brightest = levels
+    if ground < 110 and paper < 160 and ground - darkest < brightest - ground:
         pixels = 255.0 - pixels
-    paper, ink = np.percentile(pixels, (PAPER_PERCENTILE, 1))
+        paper, ink = np.percentile(pixels, (PAPER_PERCENTILE, 1))
     normalized: FloatArray = (paper - pixels) / max(paper - ink, MIN_CONTRAST)
     return normalized.clip(-0.5, 1.5).astype(np.float32)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -91,11 +90,8 @@ def _read(
 
         def on_reading(reading: Reading) -> None:
             nonlocal unreadable
-            bar.advance()
-            if reading.error:
-                unreadable += 1
-                with bar.aside(sys.stderr):
-                    console.report(reading.error, reading.name)
+            unreadable += reading.error is not None
+            bar.passed(reading)
 
         protocol = scoring_protocol("cer", ignore_case=ignore_case)
         found = read_set(

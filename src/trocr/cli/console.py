@@ -6,9 +6,12 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from ..errors import TrOCRError
+
+if TYPE_CHECKING:
+    from ..stream import Reading
 
 
 def report(error: TrOCRError, where: str = "") -> None:
@@ -57,6 +60,13 @@ class Bar:
     def advance(self) -> None:
         if self._progress:
             self._progress.advance(self._task)
+
+    def passed(self, reading: Reading) -> None:
+        """Go on by one picture; report it if it could not be read."""
+        self.advance()
+        if reading.error:
+            with self.aside(sys.stderr):
+                report(reading.error, reading.name)
 
     @contextmanager
     def aside(self, stream: TextIO) -> Iterator[None]:

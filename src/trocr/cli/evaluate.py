@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from ..evaluation.runner import Report
     from ..labelled_lines import LabelledLine
     from ..recognizer import Recognizer
-    from ..stream import Reading
 
 
 class ProtocolName(str, Enum):
@@ -100,14 +98,7 @@ def _score(
     from ..evaluation.runner import evaluate as run
 
     with console.Bar(len(lines)) as bar:
-
-        def on_reading(reading: Reading) -> None:
-            bar.advance()
-            if reading.error:
-                with bar.aside(sys.stderr):
-                    console.report(reading.error, reading.name)
-
-        return run(reader, lines, rules, on_reading=on_reading, **options)
+        return run(reader, lines, rules, on_reading=bar.passed, **options)
 
 
 def _formatted(report: Report, data: Path, output: Format) -> str:

@@ -67,7 +67,7 @@ def synth(
             shown = [source.line(index) for index in range(min(count, PREVIEWED))]
             captions = font_index.read_faces(fonts, None, part.value)
             legible = max(captions, key=lambda face: (face.kind == "print", len(face.characters)))
-            preview.write_bytes(sheets.png(sheets.contact_sheet(shown, legible.path)))
+            sheets.contact_sheet(shown, legible.path).save(preview, "PNG")
         write_labelled_lines(sheets.labelled_lines(source, count, processes), out)
     except OSError as error:
         raise UsageError(f"Cannot write the lines: {error}.", "Choose another place.") from None

@@ -11,6 +11,13 @@ from .blank_marks import MARKS
 FloatArray = NDArray[np.float32]
 
 
+def blank_crop(heights: tuple[int, int], generator: np.random.Generator) -> Image.Image:
+    """`blank_line` of any usual size: a height in the half-open range, 0.8 to 16 times as wide."""
+    height = int(generator.integers(*heights))
+    width = int(height * np.exp(generator.uniform(np.log(0.8), np.log(16))))
+    return blank_line(height, width, generator)
+
+
 def blank_line(height: int, width: int, generator: np.random.Generator) -> Image.Image:
     """A grey crop of the given size on which there is nothing to read."""
     paper = generator.uniform(235, 255) if generator.random() < 0.4 else generator.uniform(100, 235)

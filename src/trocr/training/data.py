@@ -21,7 +21,7 @@ from ..labelled_lines import LabelledLine
 from ..line_image import LineImageProcessor, stack_lines, straightened
 from ..tokenizer import Tokenizer
 from .augment import augmented_line
-from .blank import blank_line
+from .blank import blank_crop
 
 FIRST_LENGTH = 10  # characters of the longest label when the curriculum begins
 LAST_LENGTH = 120
@@ -67,9 +67,7 @@ class BlankLines:
     case_blind = False
 
     def draw(self, generator: np.random.Generator) -> tuple[Image.Image, str]:
-        height = int(generator.integers(24, 65))
-        width = int(height * np.exp(generator.uniform(np.log(0.8), np.log(16))))
-        return blank_line(height, width, generator), ""
+        return blank_crop((24, 65), generator), ""
 
 
 class StraightenedLines:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import io
-
-from PIL import Image
-
 from ..errors import DataError
 from ..labelled_lines import LabelledLine
 from .config import SyntheticSection, TrainingConfig
@@ -62,10 +58,6 @@ def _synthetic(
         for part in ("train", "validation")
     )
     lines = map(held_out.line, range(section.validation_lines))
-    return source, [_encoded(grey, text, number) for number, (grey, text) in enumerate(lines)]
-
-
-def _encoded(grey: Image.Image, text: str, number: int) -> LabelledLine:
-    stream = io.BytesIO()
-    grey.save(stream, "PNG")
-    return LabelledLine(f"images/{number:06}.png", stream.getvalue(), text)
+    return source, [
+        LabelledLine.of(f"{number:06}", grey, text) for number, (grey, text) in enumerate(lines)
+    ]

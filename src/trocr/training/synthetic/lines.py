@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import numpy as np
 from PIL import Image
 
-from ..blank import blank_line
+from ..blank import blank_crop
 from .degrade import captured, worn_ink
 from .manner import TYPEWRITER
 from .paper import put_on_paper
@@ -25,6 +25,7 @@ TYPED_SHARE, TYPEWRITER_SHARE = 0.2, 0.1
 UPRIGHT_SHARE = 0.6  # of the typed lines whose face is drawn again if it is an italic
 LOUD = re.compile(r"(?=(?:[^A-Z]*[A-Z]){7})[^a-z]*$")
 CALMED_SHARE = 0.7  # of the texts in capitals, which few script faces can write legibly
+BLANK_HEIGHTS = (20, 65)  # pixels
 Item = TypeVar("Item")
 LINE_SIGNS = frozenset(" ^")  # need no glyph: a gap, and the mark of a superscript
 
@@ -69,11 +70,11 @@ class SyntheticLines:
     def draw(self, generator: np.random.Generator) -> tuple[Image.Image, str]:
         """A grey picture, 0-255, and its label, decided by ``generator`` alone."""
         if generator.random() < self.blank_share:
-            return _blank(generator), ""
+            return blank_crop(BLANK_HEIGHTS, generator), ""
         face = self._face(generator)
         text = self._text(face, generator)
         if not text:
-            return _blank(generator), ""
+            return blank_crop(BLANK_HEIGHTS, generator), ""
         mask = render_line(text, face, generator)
         if face.kind == "print":
             mask = worn_ink(mask, generator)
@@ -110,9 +111,3 @@ class SyntheticLines:
 
 def _one(items: Sequence[Item], generator: np.random.Generator) -> Item:
     return items[int(generator.integers(len(items)))]
-
-
-def _blank(generator: np.random.Generator) -> Image.Image:
-    height = int(generator.integers(20, 65))
-    width = int(height * np.exp(generator.uniform(np.log(0.8), np.log(16))))
-    return blank_line(height, width, generator)

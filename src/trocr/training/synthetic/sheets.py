@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -40,14 +39,7 @@ def _start(source: SyntheticLines) -> None:
 
 def _labelled_line(index: int) -> LabelledLine:
     grey, text = _source.line(index)
-    return LabelledLine(f"images/{index:07}.png", png(grey), text)
-
-
-def png(picture: Image.Image) -> bytes:
-    """The bytes of a PNG file."""
-    stream = io.BytesIO()
-    picture.save(stream, "PNG")
-    return stream.getvalue()
+    return LabelledLine.of(f"{index:07}", grey, text)
 
 
 def contact_sheet(lines: Sequence[tuple[Image.Image, str]], caption_font: Path) -> Image.Image:
