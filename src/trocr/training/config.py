@@ -93,12 +93,12 @@ class ModelSection:
 
 @dataclass(frozen=True)
 class OptimizationSection:
-    """AdamW; the learning rate rises linearly, then falls along half a cosine to zero.
+    """The learning rate rises linearly, then falls along half a cosine to zero.
 
-    Every process takes ``gradient_accumulation`` batches a step. ``ema_decay`` is that of the
-    averaged weights, which become the model. ``bfloat16``: mixed precision where the hardware is
-    fast at it (CUDA, AMX). The run ends after ``patience`` validations in a row without a better
-    mean CER; 0: never.
+    ``muon``: instead of AdamW for the matrices of the Transformer layers. Every process takes
+    ``gradient_accumulation`` batches a step. ``ema_decay`` is that of the averaged weights, which
+    become the model. ``bfloat16``: mixed precision where the hardware is fast at it (CUDA, AMX).
+    The run ends after ``patience`` validations in a row without a better mean CER; 0: never.
     """
 
     max_steps: int
@@ -107,6 +107,7 @@ class OptimizationSection:
     learning_rate: float = 1e-3
     warmup_steps: int = 400
     weight_decay: float = 0.02
+    muon: bool = False
     max_grad_norm: float = 1.0
     ctc_weight: float = 0.5
     label_smoothing: float = 0.1

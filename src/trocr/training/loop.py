@@ -25,7 +25,7 @@ from .loss import JointLoss
 from .precision import Precision
 from .replicas import Replicas
 from .report import Meter, Report
-from .schedule import adamw, learning_rate
+from .schedule import Optimizer, learning_rate
 from .sources import ValidationSets, read_sources
 from .start import first_model
 from .validation import validate
@@ -83,7 +83,7 @@ class Trainer:
             encoder.image_height, encoder.max_image_width, config.model.straighten
         )
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
-        self.optimizer = adamw(self.model, self.section)
+        self.optimizer = Optimizer(self.model, self.section)
         self.precision = Precision(self.replicas.device, self.section.bfloat16)
         self.joint_loss = JointLoss(self.tokenizer, self.section, self.precision)
         self.step = 0
@@ -200,9 +200,7 @@ class Trainer:
         section = self.section
         rate = learning_rate(self.step, self.total_steps, section)
         self.model.train()
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         losses = np.zeros(2)
         for lane, batch in enumerate(batches, self.first_lane):
             torch.manual_seed(lane_seed(section.seed, self.step, lane))
@@ -212,7 +210,7 @@ class Trainer:
             losses += ctc.item(), decoder.item()
         self.replicas.average_gradients(self.model)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), section.max_grad_norm)
-        self.optimizer.step()
+        self.optimizer.step(rate)
         self._update_average()
         ctc_loss, decoder_loss = losses / len(batches)
         return float(ctc_loss), float(decoder_loss), norm.item(), rate
@@ -279,7 +277,7 @@ class Trainer:
             positions = [(chunk, batch) for chunk, batch in state["positions"]]
             self.step, self.seconds_before = state["step"], state["seconds"]
             self.best_cer, self.validations_since_best = state["validations"]
-        except (RuntimeError, KeyError, ValueError, EOFError) as error:
+        except (RuntimeError, LookupError, TypeError, ValueError, EOFError) as error:
             raise CheckpointError(
                 f"Cannot resume from {path}: {str(error).splitlines()[0]}",
                 "It belongs to another configuration or is damaged: choose another run folder.",
