@@ -48,11 +48,15 @@ def die() -> None:
     raise KilledError
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_resuming_is_exact(folder: Path, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
+@pytest.mark.parametrize(
+    ("workers", "optimizer"), [(0, "muon = false"), (1, "muon = false"), (0, "muon = true")]
+)
+def test_resuming_is_exact(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, workers: int, optimizer: str
+) -> None:
     """12 steps at once = 6 steps, killed, 6 more: to the bit."""
     monkeypatch.setattr("trocr.training.loop.CHECKPOINT_EVERY", 6)
-    config = configuration(folder, 12, optimization="gradient_accumulation = 2")
+    config = configuration(folder, 12, optimization=f"gradient_accumulation = 2\n{optimizer}")
     train(Replicas(), config, folder / "whole")
     with pytest.raises(KilledError):
         run_until(Trainer(config, folder / "halves", workers=workers), 8, die)
@@ -178,6 +182,18 @@ def test_another_configuration_does_not_resume(folder: Path) -> None:
     more = configuration(folder, 2, optimization="gradient_accumulation = 2")
     with pytest.raises(CheckpointError, match="1 batches a step, this run 2"):
         train(Replicas(), more, folder / "run")
+
+
+def test_muon_without_its_torch(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch.optim, "Muon")
+    with pytest.raises(UsageError, match=r"no Muon.*2\.9"):
+        Trainer(configuration(folder, 1, optimization="muon = true"), folder / "run")
+
+
+def test_muon_resumes_no_run_of_adamw(folder: Path) -> None:
+    train(Replicas(), configuration(folder, 1), folder / "run")
+    with pytest.raises(CheckpointError, match="Cannot resume"):
+        train(Replicas(), configuration(folder, 2, optimization="muon = true"), folder / "run")
 
 
 def test_missing_data_is_a_data_error(folder: Path) -> None:
