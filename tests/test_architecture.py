@@ -13,7 +13,7 @@ LEVELS = (
     "image pages ink line_image image_processor tokenizer_files tokenizer hub bundled outputs"
     " int8_weights checkpoint positions attention pretrained encoder line_encoder ctc",
     "processor decoding generation decoder model hybrid confidence",
-    "recognizer",
+    "recognizer layout",
     "stream writers readers",
     "training evaluation",
     "cli __main__",
@@ -22,7 +22,7 @@ RINGS = {"training", "evaluation"}  # never import each other
 LEVEL_OF = {name: level for level, names in enumerate(LEVELS) for name in names.split()}
 WITHOUT_TORCH = {*LEVELS[0].split(), "image", "pages", "ink", "line_image", "image_processor"}
 WITHOUT_TORCH |= {"tokenizer_files", "tokenizer", "hub", "bundled", "processor", "cli", "__main__"}
-WITHOUT_TORCH |= {"writers", "readers"}
+WITHOUT_TORCH |= {"layout", "writers", "readers"}
 
 SOURCE = Path(__file__).parent.parent / "src" / "trocr"
 FILES = {

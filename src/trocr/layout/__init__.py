@@ -1,0 +1,42 @@
+"""Where the lines of a page are, and in which order they are read."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from ..errors import UsageError
+from .rows import line_polygons
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from ..document import Line
+
+DETECTORS = ("auto", "rapidocr", "plain")
+
+
+def find_lines(image: Image.Image, *, detector: str = "auto") -> tuple[Line, ...]:
+    """The text lines of an upright page, from top to bottom.
+
+    Args:
+        image: RGB.
+        detector: ``"rapidocr"`` needs the extra ``trocr[layout]``; ``"plain"`` needs no model;
+            ``"auto"`` is the former if it is installed.
+
+    Returns:
+        Lines without text, with a polygon (clockwise from the top left) and a baseline, in pixels
+        of `image`. One with the flag ``"several_lines"`` is tall enough for two.
+
+    Raises:
+        UsageError: an unknown detector, or one that is not installed.
+    """
+    if detector not in DETECTORS:
+        raise UsageError(f"Unknown detector {detector!r}.", f"Use one of {', '.join(DETECTORS)}.")
+    if detector == "auto":
+        detector = "rapidocr" if find_spec("rapidocr") and find_spec("onnxruntime") else "plain"
+    if detector == "rapidocr":
+        from .rapid import text_boxes
+    else:
+        from .plain import text_boxes
+    return line_polygons(text_boxes(image))
