@@ -17,7 +17,7 @@ from PIL import Image
 from .batch import BatchFeature, to_arrays
 from .errors import CheckpointError, UsageError
 from .image import load_image
-from .line_image import LineImageProcessor
+from .line_image import LineImageProcessor, Placement
 
 Size = Mapping[str, int]
 
@@ -31,6 +31,9 @@ class ImageProcessor(Protocol):
         self, images: Any, return_tensors: str | None = None, **options: Any
     ) -> BatchFeature:
         """One picture or several to ``pixel_values``."""
+
+    def placement(self, picture: Image.Image) -> Placement:
+        """Where ``pixel_values`` lie on an RGB picture."""
 
     def to_dict(self) -> dict[str, Any]:
         """The entries of ``preprocessor_config.json``."""
@@ -116,6 +119,22 @@ class ViTImageProcessor:
         pixel_values = [processor._pixels(picture) for picture in pictures]
         return BatchFeature(pixel_values=to_arrays(pixel_values, return_tensors))
 
+    def placement(self, picture: Image.Image) -> Placement:
+        """Which part of a picture is used, and how wide that becomes."""
+        size: Size = {"width": picture.width, "height": picture.height}
+        size = seen = self.size if self.do_resize else size
+        if self.do_center_crop:
+            seen = self.crop_size
+        left, top = _crop_offset((size["width"], size["height"]), seen)
+        across, down = picture.width / size["width"], picture.height / size["height"]
+        return Placement(
+            width=seen["width"],
+            left=left * across,
+            right=(left + seen["width"]) * across,
+            top=top * down,
+            bottom=(top + seen["height"]) * down,
+        )
+
     def _with(self, options: dict[str, Any]) -> ViTImageProcessor:
         unknown = options.keys() - {f.name for f in fields(self)}
         if unknown:
@@ -132,7 +151,9 @@ class ViTImageProcessor:
                 (self.size["width"], self.size["height"]), Image.Resampling(self.resample)
             )
         if self.do_center_crop:
-            image = _center_crop(image, self.crop_size["width"], self.crop_size["height"])
+            left, top = _crop_offset(image.size, self.crop_size)
+            box = (left, top, left + self.crop_size["width"], top + self.crop_size["height"])
+            image = image.crop(box)
         table = self._value_table(fraction=not self.do_rescale and _is_fraction(picture))
         levels = np.asarray(image)
         pixels = np.empty((3, image.height, image.width), np.float32)
@@ -205,10 +226,10 @@ def _is_fraction(picture: Any) -> bool:
     return bool(picture.max() <= 1.5)
 
 
-def _center_crop(image: Image.Image, width: int, height: int) -> Image.Image:
+def _crop_offset(size: tuple[int, int], crop: Size) -> tuple[int, int]:
+    """Left and top of a centred crop of a picture of ``size`` (width, height)."""
     # Rounding as the reference: down when cutting, up when filling.
-    left, top = (image.width - width) // 2, (image.height - height) // 2
-    return image.crop((left, top, left + width, top + height))
+    return (size[0] - crop["width"]) // 2, (size[1] - crop["height"]) // 2
 
 
 def _size(name: str, value: Any) -> Size:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,10 +29,33 @@ MIN_ROW_SHARE = 0.4  # of the crop's rows, always kept
 FloatArray = NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class Placement:
+    """Where ``pixel_values`` lie on the picture that they were made of.
+
+    Attributes:
+        width: columns of ``pixel_values``, those of padding left out.
+        left, right: the columns of the picture that they show, from edge to edge.
+        top, bottom: the rows that they show, at the picture's middle column.
+        slope: rows by which these lie lower from one column of the picture to the next.
+    """
+
+    width: int
+    left: float
+    right: float
+    top: float
+    bottom: float
+    slope: float = 0.0
+
+
 def resize_to_height(grey: Image.Image, height: int, max_width: int) -> Image.Image:
     """Scale a grey picture to ``height`` pixels, keeping its aspect ratio up to ``max_width``."""
-    width = round(grey.width * height / grey.height)
-    return grey.resize((min(max(width, 1), max_width), height), Image.Resampling.BILINEAR)
+    width = _resized_width(grey.size, height, max_width)
+    return grey.resize((width, height), Image.Resampling.BILINEAR)
+
+
+def _resized_width(size: tuple[int, int], height: int, max_width: int) -> int:
+    return min(max(round(size[0] * height / size[1]), 1), max_width)
 
 
 def normalize_ink(grey: Image.Image | NDArray[Any]) -> FloatArray:
@@ -50,25 +74,44 @@ def normalize_ink(grey: Image.Image | NDArray[Any]) -> FloatArray:
     return normalized.clip(-0.5, 1.5).astype(np.float32)
 
 
-def straightened(grey: Image.Image) -> Image.Image:
-    """Level a rising or falling line, and cut empty rows above and below its ink.
+@dataclass(frozen=True)
+class Levelling:
+    """How ``straightened`` moves the rows of a picture; columns stay where they are.
+
+    Attributes:
+        slope: rows by which the line falls from one column to the next.
+        top, bottom: the rows that are kept, of the picture sheared about its middle column.
+    """
+
+    slope: float
+    top: int
+    bottom: int
+
+
+def levelling(grey: Image.Image) -> Levelling:
+    """What levels a rising or falling line, and leaves out empty rows above and below its ink.
 
     The slope is the one whose row sums of ink are the most uneven (projection profile, Postl
-    1986); the picture is sheared, so that letters keep their slant.
+    1986).
     """
     columns, rows = _ink_positions(grey)
     if len(rows) < 10:
-        return grey
-    rise = _rise(columns, rows, grey.width, grey.height)
-    if rise:
-        slope = rise * grey.height / grey.width
+        return Levelling(0.0, 0, grey.height)
+    slope = _rise(columns, rows, grey.width, grey.height) * grey.height / grey.width
+    rows = rows - slope * (columns - grey.width / 2) if slope else rows
+    return Levelling(slope, *_rows_of_ink(np.sort(rows), grey.height))
+
+
+def straightened(grey: Image.Image) -> Image.Image:
+    """The picture levelled and cut (``levelling``), sheared, so that letters keep their slant."""
+    level = levelling(grey)
+    if level.slope:
         paper = int(np.percentile(np.asarray(grey), PAPER_PERCENTILE))
-        matrix = (1, 0, 0, slope, 1, -slope * grey.width / 2)
+        matrix = (1, 0, 0, level.slope, 1, -level.slope * grey.width / 2)
         grey = grey.transform(
             grey.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR, fillcolor=paper
         )
-        rows = rows - slope * (columns - grey.width / 2)
-    return _without_empty_rows(grey, np.sort(rows))
+    return grey.crop((0, level.top, grey.width, level.bottom))
 
 
 def _ink_positions(grey: Image.Image) -> tuple[FloatArray, FloatArray]:
@@ -95,12 +138,13 @@ def _rise(columns: FloatArray, rows: FloatArray, width: int, height: int) -> flo
     return float(SKEW_STEPS[best]) if sharpness[best] > SKEW_GAIN * sharpness[level] else 0.0
 
 
-def _without_empty_rows(grey: Image.Image, rows: FloatArray) -> Image.Image:
+def _rows_of_ink(rows: FloatArray, height: int) -> tuple[int, int]:
+    """The first row to keep and the one after the last; ``rows`` of the ink are sorted."""
     outside = int(len(rows) * INK_SHARE_OUTSIDE)
     top, bottom = float(rows[outside]), float(rows[-1 - outside]) + 1
-    margin = max(1.0, ROW_MARGIN * (bottom - top), (MIN_ROW_SHARE * grey.height - bottom + top) / 2)
-    first, last = max(0, round(top - margin)), min(grey.height, round(bottom + margin))
-    return grey.crop((0, first, grey.width, last)) if last - first >= 4 else grey
+    margin = max(1.0, ROW_MARGIN * (bottom - top), (MIN_ROW_SHARE * height - bottom + top) / 2)
+    first, last = max(0, round(top - margin)), min(height, round(bottom + margin))
+    return (first, last) if last - first >= 4 else (0, height)
 
 
 def stack_lines(lines: Sequence[FloatArray], multiple: int = PIXELS_PER_TOKEN) -> BatchFeature:
@@ -164,6 +208,15 @@ class LineImageProcessor:
         if self.straighten:
             grey = straightened(grey)
         return normalize_ink(resize_to_height(grey, self.image_height, self.max_image_width))
+
+    def placement(self, picture: Image.Image) -> Placement:
+        """Which part of a picture ``preprocess`` uses, and how wide that becomes."""
+        level = Levelling(0.0, 0, picture.height)
+        if self.straighten:
+            level = levelling(picture.convert("L"))
+        height = level.bottom - level.top
+        width = _resized_width((picture.width, height), self.image_height, self.max_image_width)
+        return Placement(width, 0.0, picture.width, level.top, level.bottom, level.slope)
 
     def __call__(
         self, images: Any, return_tensors: str | None = None, **options: Any
