@@ -225,3 +225,15 @@ def test_bad_page_ranges_are_refused_at_once(text: str) -> None:
 def test_bad_resolutions_are_refused_at_once(dpi: float) -> None:
     with pytest.raises(UsageError, match="no resolution"):
         read_pages("scan.pdf", dpi=dpi)
+
+
+def test_pages_that_were_read_before_are_skipped(tmp_path: Path) -> None:
+    first, *others = (Image.new("L", (8, 8), shade) for shade in (10, 90, 170, 250))
+    path = tmp_path / "scan.tif"
+    first.save(path, save_all=True, append_images=others)
+    numbers = [page.number for page in read_pages(path, skip={1, 3})]
+    assert numbers == [2, 4]
+    assert [page.number for page in read_pages(path, pages="2-", skip={2, 3})] == [4]
+    assert not list(read_pages(path, skip={1, 2, 3, 4}))
+    Image.new("L", (8, 8)).save(tmp_path / "one.png")
+    assert not list(read_pages(tmp_path / "one.png", skip={1}))

@@ -463,3 +463,8 @@ def test_without_pypdfium2_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
     message = problem(pdf(SQUARE))
     assert "pypdfium2" in message
     assert "pip install 'trocr[pdf]'" in message
+
+
+def test_pages_that_were_read_before_are_not_drawn() -> None:
+    assert numbers(read_pages(pdf(*[SQUARE] * 4), dpi=72, skip={1, 3})) == [2, 4]
+    assert not list(read_pages(pdf(SQUARE), skip={1}))

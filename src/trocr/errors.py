@@ -47,3 +47,9 @@ class DataError(TrOCRError, ValueError):
     """A labelled data set that cannot be read."""
 
     exit_code = 5
+
+
+class OutputError(TrOCRError, OSError):
+    """A result that cannot be written: no permission, no room, no such folder."""
+
+    exit_code = 6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from PIL import Image
@@ -65,6 +66,7 @@ class Options:
     """The arguments of ``read_pages``, checked."""
 
     pages: Selection
+    skip: Collection[int] = ()
     password: str | None = None
     dpi: float | None = None
     frames: bool = False

@@ -42,7 +42,8 @@ def read_pdf(stream: IO[bytes], name: str, options: Options) -> Iterator[PageIma
                 f"{name} has {chosen:,} pages to read; the limit is {options.limits.pages:,}.",
                 "Choose some of them, such as 1-100, or raise the limit.",
             )
-        for done, number in enumerate(itertools.chain(*runs), start=1):
+        wanted = (number for number in itertools.chain(*runs) if number not in options.skip)
+        for done, number in enumerate(wanted, start=1):
             # No variable here: it would keep the page while the next one is drawn.
             yield _read_page(document, number, name, options)
             if done % _PAGES_AN_OPENING == 0:

@@ -41,7 +41,8 @@ def read_picture(
     for number, _ in enumerate(_turned_to(image, name) if paged else [0], start=1):
         if number > limit:
             raise _too_many_pages(name, limit)
-        if not selected or any(number in run for run in runs):
+        chosen = not selected or any(number in run for run in runs)
+        if chosen and number not in options.skip:
             where = f"{name}, page {number}" if paged else name
             yield _load(image, name, number, where, options)
         if selected and number >= runs[-1].stop - 1:

@@ -8,7 +8,7 @@ import math
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -29,6 +29,7 @@ def read_pages(
     source: Any,
     *,
     pages: str | None = None,
+    skip: Collection[int] = (),
     password: str | None = None,
     dpi: float | None = None,
     frames: bool = False,
@@ -43,6 +44,7 @@ def read_pages(
             files, PIL images, arrays, or a list of them. PDF and all that Pillow opens; every page
             of a TIFF, of other files the first picture.
         pages: of each file, such as ``"1-3,7,-1"``; negative numbers count from the end.
+        skip: numbers of pages to leave out, of each file: those that were read before.
         password: for PDFs that are encrypted.
         dpi: at which PDF pages are drawn. By default a scanned page at its picture's own
             resolution, others at 300, large ones at down to 200.
@@ -61,6 +63,7 @@ def read_pages(
         raise UsageError(f"{dpi} is no resolution.", "Give dots an inch, such as 300.")
     options = Options(
         pages=parse_selection(pages),
+        skip=skip,
         password=password,
         dpi=dpi,
         frames=frames,

@@ -122,7 +122,7 @@ def write(
 
     Raises:
         UsageError: a file exists, or as for `render`.
-        TrOCRError: a file cannot be written.
+        OutputError: a file cannot be written.
     """
     format = format or format_of(path)
     options = options or Options()

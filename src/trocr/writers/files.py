@@ -7,14 +7,14 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
-from ..errors import TrOCRError
+from ..errors import OutputError
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace `path` in one step, after its folder was made and all bytes are on the disk.
 
     Raises:
-        TrOCRError: the system refuses; nothing of the attempt remains.
+        OutputError: the system refuses; nothing of the attempt remains.
     """
     # Not tempfile: its files are private, and what people asked for should not be.
     attempt = path.with_name(f".trocr-{os.getpid()}-{secrets.token_hex(4)}.part")
@@ -31,7 +31,7 @@ def write_atomically(path: Path, content: bytes) -> None:
                 attempt.unlink()
             raise
     except OSError as error:
-        raise TrOCRError(
+        raise OutputError(
             f"{path} cannot be written: {error.strerror or error}.",
             "Choose a folder that you may write to, with room for it.",
         ) from error
