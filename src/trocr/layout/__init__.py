@@ -5,13 +5,15 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from ..document import Line, Polygon
 from ..errors import UsageError
-from .rows import line_polygons
+from .baseline import baseline_of
+from .boxes import TextBox, in_rows, page_slope
+from .page_ink import ink_of
+from .rows import rows_of
 
 if TYPE_CHECKING:
     from PIL import Image
-
-    from ..document import Line
 
 DETECTORS = ("auto", "rapidocr", "plain")
 
@@ -39,4 +41,14 @@ def find_lines(image: Image.Image, *, detector: str = "auto") -> tuple[Line, ...
         from .rapid import text_boxes
     else:
         from .plain import text_boxes
-    return line_polygons(text_boxes(image))
+    corners = text_boxes(image)
+    ink = ink_of(image)
+    boxes = in_rows(corners, page_slope(corners))
+    return tuple(Line("", _outline(row), baseline_of(row, ink)) for row in rows_of(boxes))
+
+
+def _outline(row: list[TextBox]) -> Polygon:
+    """Along the upper edges of all boxes, back along the lower ones."""
+    upper = [corner for box in row for corner in box.corners[:2]]
+    lower = [corner for box in reversed(row) for corner in box.corners[2:]]
+    return tuple((float(x), float(y)) for x, y in (*upper, *lower))
