@@ -68,17 +68,17 @@ class Gaps:
 
     def best(self) -> Split | None:
         """The gap that parts most text; None if the lines are one column, or rows of a table."""
-        best: tuple[float, Kind, _Band] | None = None
+        best: tuple[Kind, _Band] | None = None
+        best_score = 0.0
         for x in self._candidates():
             for band in self._bands(x):
-                kind = self._kind(band)
                 score = (band.bottom - band.top) * min(len(band.left), len(band.right))
-                if kind and (best is None or score > best[0]):
-                    best = score, kind, band
-        return best and self._split(best[1], best[2])
+                if score > best_score and (kind := self._kind(band)):
+                    best, best_score = (kind, band), score
+        return best and self._split(*best)
 
     def _candidates(self) -> Iterator[float]:
-        """Where lines end, a third of a line height apart or more."""
+        """Where lines end, and not two where one will do."""
         last = -np.inf
         for x in np.sort(self._x1)[:-1]:
             if x - last >= TOLERANCE * self._unit:
