@@ -13,7 +13,7 @@ LEVELS = (
     "image pages ink line_image image_processor tokenizer_files tokenizer hub bundled outputs"
     " int8_weights checkpoint positions attention pretrained encoder line_encoder ctc",
     "processor decoding generation decoder model hybrid confidence",
-    "recognizer layout",
+    "align recognizer layout",
     "stream writers readers",
     "training evaluation",
     "cli __main__",

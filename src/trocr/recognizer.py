@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from PIL import Image
 
+from .align import ReadLine, WordAligner
 from .bundled import DEFAULT_MODEL, bundled_folder, bundled_models
 from .confidence import Calibration, evidence, stored_calibration
 from .decoding import (
@@ -20,12 +21,14 @@ from .decoding import (
     match_lexicon,
     match_regex,
 )
+from .document import Word
 from .errors import CheckpointError, UsageError
 from .hub import resolve_folder
 from .hybrid import HybridDecoder, Hypothesis
 from .image import load_image
 from .ink import is_blank
 from .model import VisionEncoderDecoderModel
+from .outputs import EncoderOutput
 from .processor import TrOCRProcessor
 
 
@@ -61,6 +64,8 @@ class LineResult:
         token_ids: of ``text``, without special tokens.
         evidence: what the confidence of a calibrated model is made of, see
             ``trocr.confidence.evidence``; empty where the model was not asked.
+        words: in logical order, with boxes in pixels of the picture after its EXIF orientation;
+            empty unless they were asked for. Their confidences: ``trocr.align.WordAligner.words``.
     """
 
     text: str
@@ -70,6 +75,7 @@ class LineResult:
     n_best: tuple[Candidate, ...] = ()
     token_ids: tuple[int, ...] = ()
     evidence: Mapping[str, float] = field(default_factory=dict, repr=False, compare=False)
+    words: tuple[Word, ...] = ()
 
 
 BLANK = LineResult(text="", confidence=1.0, finish_reason="blank")
@@ -126,6 +132,7 @@ class Recognizer:
             )
         self._token_strings = processor.tokenizer.token_strings()
         self._eos = model.config.decoder.eos_token_id
+        self._aligner = WordAligner(model, processor, self._token_strings)
 
     @property
     def device(self) -> torch.device:
@@ -144,6 +151,7 @@ class Recognizer:
         search = "greedy" if num_beams == 1 else f"beam search, {num_beams} beams"
         return f"{search}, CTC draft, joint score" if self.has_ctc_head else search
 
+    @torch.inference_mode()
     def read_lines(
         self,
         images: Sequence[Any],
@@ -154,6 +162,7 @@ class Recognizer:
         allow: str | None = None,
         regex: str | None = None,
         lexicon: Sequence[str] | None = None,
+        words: bool = False,
     ) -> list[LineResult]:
         """Read crops of one text line each.
 
@@ -165,6 +174,7 @@ class Recognizer:
             allow: characters that may occur, as inside ``[...]``: ``"0-9./"``.
             regex: pattern that the whole text must match.
             lexicon: texts of which one is chosen.
+            words: find the boxes and confidences of words and characters as well.
 
         Returns:
             one result a picture, in order.
@@ -194,18 +204,35 @@ class Recognizer:
         inked.sort(key=lambda i: pictures[i].width / pictures[i].height)
         for start in range(0, len(inked), batch_size):
             rows = inked[start : start + batch_size]
-            found = self._read_batch([pictures[i] for i in rows], decoder)
-            for i, hypotheses in zip(rows, found, strict=True):
-                results[i] = self._result(hypotheses[:n_best])
+            batch = [pictures[i] for i in rows]
+            encoded = self._encode(batch)
+            found = decoder.decode(encoded)
+            read = [self._result(hypotheses[:n_best]) for hypotheses in found]
+            if words:
+                read = self._with_words(read, batch, encoded, found)
+            for i, result in zip(rows, read, strict=True):
+                results[i] = result
         return results
 
-    @torch.inference_mode()
-    def _read_batch(
-        self, pictures: list[Image.Image], decoder: HybridDecoder
-    ) -> list[list[Hypothesis]]:
+    def _encode(self, pictures: list[Image.Image]) -> EncoderOutput:
         inputs = self.processor.image_processor(pictures, return_tensors="pt")
-        encoded = self.model.encode(**inputs.to(self.device, self.dtype))
-        return decoder.decode(encoded)
+        return self.model.encode(**inputs.to(self.device, self.dtype))
+
+    def _with_words(
+        self,
+        results: list[LineResult],
+        pictures: list[Image.Image],
+        encoded: EncoderOutput,
+        found: list[list[Hypothesis]],
+    ) -> list[LineResult]:
+        lines = [
+            ReadLine(
+                picture, best, result.text, None if self.calibration is None else result.confidence
+            )
+            for picture, (best, *_), result in zip(pictures, found, results, strict=True)
+        ]
+        words = self._aligner.words(encoded, lines)
+        return [replace(result, words=row) for result, row in zip(results, words, strict=True)]
 
     def _result(self, hypotheses: list[Hypothesis]) -> LineResult:
         best = hypotheses[0]

@@ -1,0 +1,286 @@
+"""Boxes of characters from where they roughly stand and the ink of the line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..document import Box
+from ..line_image import Placement, normalize_ink
+
+INK_LEVEL = 0.4  # of the way from paper to full ink
+INK_HEIGHT = 64  # rows that a taller picture is reduced to, at least
+SPECK = 0.05  # of the line's height: the side of a square that is no ink yet
+EDGE = 0.04  # of the line's height: as near to an edge is cut off by it
+APART = 0.2  # of the line's height: between the line and a piece that is of another one
+RULE_WIDTH = 0.5  # of the line's width, at least
+RULE_HEIGHT = 0.1  # of the line's height, at most, on average
+WHOLE = 0.7  # share of a connected piece in one character or word, above which all of it is
+REACH = 0.8  # line heights from the middle of a character to the farthest ink that can be its own
+SHIFTS = np.linspace(-0.25, 0.25, 21)  # of all middles together, in line heights
+LIKELY_SHIFT = 0.15  # line heights
+STRAY = 0.5  # how far a boundary strays before that counts as a stroke cut, in distances of middles
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Ink:
+    """Pixels of ink of one line, in pixels of a picture that is ``factor`` times as small.
+
+    Attributes:
+        rows, columns: (pixels,).
+        pieces: (pixels,) the number of the connected piece that each belongs to, from 0.
+        size: (width, height) of the small picture.
+        top, bottom: of the ink that is part of the line, at the middle column.
+        slope: rows by which the line falls from one column to the next.
+        factor: pixels of the whole picture along one side of a small one.
+    """
+
+    rows: IntArray
+    columns: IntArray
+    pieces: IntArray
+    size: tuple[int, int]
+    top: float
+    bottom: float
+    slope: float
+    factor: int
+
+    @property
+    def height(self) -> float:
+        return self.bottom - self.top
+
+    @property
+    def left(self) -> float:
+        """The first column of the whole picture that has ink."""
+        return float((self.columns.min() if len(self.rows) else 0) * self.factor)
+
+    @property
+    def right(self) -> float:
+        """The column of the whole picture after the last one that has ink."""
+        return float((self.columns.max() + 1 if len(self.rows) else self.size[0]) * self.factor)
+
+
+def find_ink(picture: Image.Image, placement: Placement) -> Ink:
+    """The ink of a line, without specks, rules, and what comes in from the lines beside it.
+
+    Args:
+        picture: of the line, any mode.
+        placement: the rows of it that count.
+    """
+    grey = picture.convert("L")
+    factor = max(1, grey.height // INK_HEIGHT)
+    inked = normalize_ink(grey.reduce(factor)) > INK_LEVEL
+    height, width = inked.shape
+    fall = placement.slope * (np.arange(width) + 0.5 - width / 2)
+    first, last = placement.top / factor, placement.bottom / factor
+    level = np.arange(height)[:, None] + 0.5 - fall
+    inked &= (level > first) & (level < last)
+    rows, columns = np.nonzero(inked)
+    pieces, levels = _pieces(inked), rows + 0.5 - fall[columns]
+    if len(rows):
+        edges = np.maximum(first, -fall[columns]), np.minimum(last, height - fall[columns])
+        to_edge = np.minimum(levels - edges[0], edges[1] - levels)
+        kept = _kept_pieces(columns, levels, to_edge, pieces)[pieces]
+        rows, columns, pieces, levels = rows[kept], columns[kept], pieces[kept], levels[kept]
+        first, last = levels.min() - 0.5, levels.max() + 0.5
+    return Ink(
+        rows=rows,
+        columns=columns,
+        pieces=pieces,
+        size=(width, height),
+        top=float(first),
+        bottom=float(last),
+        slope=placement.slope,
+        factor=factor,
+    )
+
+
+def _pieces(inked: NDArray[np.bool_]) -> IntArray:
+    """The connected piece (8 neighbours) of each pixel of ink, in the order of ``np.nonzero``.
+
+    Runs of pixels in a row are joined with those they touch in the next row; labels sink to the
+    smallest of their piece.
+    """
+    padded = np.pad(inked, ((0, 0), (1, 1))).astype(np.int8)
+    steps = np.diff(padded, axis=1)
+    rows, starts = np.nonzero(steps == 1)
+    ends = np.nonzero(steps == -1)[1]
+    stride = padded.shape[1] + 1
+    first = np.searchsorted(rows * stride + ends, (rows + 1) * stride + starts)
+    last = np.searchsorted(rows * stride + starts, (rows + 1) * stride + ends, side="right")
+    touching = np.maximum(last - first, 0)
+    above = np.repeat(np.arange(len(rows)), touching)
+    below = np.arange(len(above)) + np.repeat(first - np.cumsum(touching) + touching, touching)
+    labels = np.arange(len(rows))
+    while len(above):
+        one, other = labels[above], labels[below]
+        apart = one != other
+        if not apart.any():
+            break
+        above, below = above[apart], below[apart]
+        one, other = one[apart], other[apart]
+        np.minimum.at(labels, np.maximum(one, other), np.minimum(one, other))
+        while (labels[labels] != labels).any():
+            labels = labels[labels]
+    numbers = np.unique(labels, return_inverse=True)[1]
+    return np.repeat(numbers, ends - starts).astype(np.int64)
+
+
+def _kept_pieces(
+    columns: IntArray, levels: FloatArray, to_edge: FloatArray, pieces: IntArray
+) -> NDArray[np.bool_]:
+    """Which pieces are neither specks nor rules, nor of other lines.
+
+    Args:
+        columns, levels: (pixels,) where they are, rows as if the line were level.
+        to_edge: (pixels,) rows from there to what the picture ends with.
+        pieces: (pixels,).
+    """
+    count = int(pieces.max()) + 1
+    areas = np.bincount(pieces, minlength=count)
+    top, bottom = _extent(levels, pieces, count)
+    left, right = _extent(columns, pieces, count)
+    height = max(1.0, float(np.ptp(np.percentile(levels, (2, 98)))))
+    core = np.percentile(levels, (25, 75))
+    in_core = (top < core[1]) & (bottom > core[0])
+    cut_off = np.bincount(pieces, to_edge < EDGE * height, minlength=count) > 0
+    whole = in_core & ~cut_off
+    reach = (top[whole].min(), bottom[whole].max()) if whole.any() else core
+    apart = np.maximum(top - reach[1], reach[0] - bottom) > APART * height
+    widths = right - left + 1
+    rules = (widths > RULE_WIDTH * np.ptp(columns)) & (areas < RULE_HEIGHT * height * widths)
+    specks = areas < (SPECK * height) ** 2
+    kept: NDArray[np.bool_] = ~(specks | rules | (~in_core & (cut_off | apart)))
+    return kept if kept.any() else np.ones(count, bool)
+
+
+def _extent(values: NDArray[Any], pieces: IntArray, count: int) -> tuple[FloatArray, FloatArray]:
+    """The smallest and the largest value of each piece."""
+    smallest, largest = np.full(count, np.inf), np.full(count, -np.inf)
+    np.minimum.at(smallest, pieces, values)
+    np.maximum.at(largest, pieces, values)
+    return smallest, largest
+
+
+def character_boxes(ink: Ink, middles: FloatArray, words: Sequence[int]) -> list[Box]:
+    """A box around the ink of each character, in pixels of the whole picture.
+
+    Args:
+        ink: of the line.
+        middles: (characters,) roughly the middle column of each, from left to right, in pixels of
+            the whole picture.
+        words: the number of the word that each character belongs to.
+
+    Returns:
+        boxes of at least one pixel inside the picture.
+    """
+    width, height = ink.size
+    word_of = np.concatenate(([0], np.cumsum(np.diff(np.asarray(words)) != 0)))
+    middles = np.maximum.accumulate(np.clip(np.asarray(middles) / ink.factor, 0, width))
+    profile = np.bincount(ink.columns, minlength=width) / max(ink.height, 1.0)
+    middles = middles + _shift(profile, middles, word_of, ink.height)
+    starts, ends = _spans(profile, middles, word_of, REACH * max(ink.height, 1.0))
+    owners = _owners(ink, starts, ends, word_of)
+    count = len(middles)
+    left, right = np.full(count, width), np.zeros(count, np.int64)
+    top, bottom = np.full(count, height), np.zeros(count, np.int64)
+    owned = owners >= 0
+    np.minimum.at(left, owners[owned], ink.columns[owned])
+    np.maximum.at(right, owners[owned], ink.columns[owned] + 1)
+    np.minimum.at(top, owners[owned], ink.rows[owned])
+    np.maximum.at(bottom, owners[owned], ink.rows[owned] + 1)
+    for i in np.flatnonzero(right == 0):  # no ink: the room that is left for the character
+        fall = ink.slope * (middles[i] - width / 2)
+        left[i], right[i] = int(starts[i]), int(np.ceil(ends[i]))
+        top[i], bottom[i] = int(ink.top + fall), int(np.ceil(ink.bottom + fall))
+    left, top = left.clip(0, width - 1), top.clip(0, height - 1)
+    right, bottom = right.clip(left + 1, width), bottom.clip(top + 1, height)
+    sides = np.stack((left, top, right, bottom), 1) * ink.factor
+    return [(int(a), int(b), int(c), int(d)) for a, b, c, d in sides]
+
+
+def _shift(profile: FloatArray, middles: FloatArray, word_of: IntArray, size: float) -> float:
+    """How far all middles together have to move for the places between them to be the emptiest.
+
+    A CTC head is free to fire early or late in a glyph, and every training ends with its own habit.
+    """
+    inside = word_of[1:] == word_of[:-1]
+    between = (middles[1:] + middles[:-1])[inside] / 2
+    if len(between) < 3:
+        return 0.0
+    blur = max(1, round(0.06 * size))
+    smooth = np.convolve(profile, np.ones(blur) / blur, "same")
+    places = np.rint(between + SHIFTS[:, None] * size).astype(np.int64).clip(0, len(profile) - 1)
+    cost = smooth[places].mean(1) + 0.05 * (SHIFTS / LIKELY_SHIFT) ** 2
+    return float(SHIFTS[cost.argmin()] * size)
+
+
+def _spans(
+    profile: FloatArray, middles: FloatArray, word_of: IntArray, reach: float
+) -> tuple[FloatArray, FloatArray]:
+    """The first column of each character and the one after its last; apart between words."""
+    starts = np.maximum(middles - reach, 0)
+    ends = np.minimum(middles + reach, len(profile))
+    for i in range(len(middles) - 1):
+        if word_of[i] == word_of[i + 1]:
+            ends[i] = starts[i + 1] = _cut(profile, middles[i], middles[i + 1])
+        else:
+            gap = _gap(profile, middles[i], middles[i + 1])
+            ends[i], starts[i + 1] = min(ends[i], gap[0]), max(starts[i + 1], gap[1])
+    return starts, np.maximum(ends, starts)
+
+
+def _cut(profile: FloatArray, left: float, right: float) -> float:
+    """The column between two middles that cuts the least ink and is not far from half-way."""
+    columns = np.arange(int(np.ceil(left)), int(right) + 1)
+    if right - left < 1 or not len(columns):
+        return (left + right) / 2
+    before = profile[(columns - 1).clip(0, len(profile) - 1)]
+    after = profile[columns.clip(0, len(profile) - 1)]
+    astray = (columns - (left + right) / 2) / (right - left) / STRAY
+    return float(columns[(np.minimum(before, after) + astray**2).argmin()])
+
+
+def _gap(profile: FloatArray, left: float, right: float) -> tuple[float, float]:
+    """The widest stretch without ink between two middles; a cut where there is none."""
+    first = int(left)
+    empty = np.pad(profile[first : int(np.ceil(right))] == 0, 1).astype(np.int8)
+    changes = np.flatnonzero(np.diff(empty)).reshape(-1, 2)
+    if not len(changes):
+        cut = _cut(profile, left, right)
+        return cut, cut
+    widest = changes[(changes[:, 1] - changes[:, 0]).argmax()]
+    return float(first + widest[0]), float(first + widest[1])
+
+
+def _owners(ink: Ink, starts: FloatArray, ends: FloatArray, word_of: IntArray) -> IntArray:
+    """The character that each pixel belongs to, -1 for none.
+
+    A connected piece that lies mostly in one character, or in one word, is wholly its own; others
+    are cut where characters meet.
+    """
+    columns, pieces = ink.columns + 0.5, ink.pieces
+    owners = np.searchsorted(starts, columns, side="right") - 1
+    owners = np.where((owners >= 0) & (columns < ends[owners]), owners, -1)
+    count = int(pieces.max(initial=-1)) + 1
+    areas = np.bincount(pieces, minlength=count)
+    for group_of in (word_of, np.arange(len(word_of))):
+        group = np.where(owners >= 0, group_of[owners], -1) + 1
+        shares = np.zeros((count, int(group_of.max()) + 2))
+        np.add.at(shares, (pieces, group), 1)
+        main = shares.argmax(1)
+        whole = shares[np.arange(count), main] >= WHOLE * areas
+        moved = whole[pieces] & (group != main[pieces])
+        target = main[pieces[moved]] - 1
+        first = np.searchsorted(group_of, target, side="left")
+        last = np.searchsorted(group_of, target, side="right") - 1
+        nearest = np.where(columns[moved] < starts[np.maximum(first, 0)], first, last)
+        owners[moved] = np.where(target >= 0, nearest, -1)
+    return owners
