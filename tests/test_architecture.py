@@ -14,7 +14,7 @@ LEVELS = (
     " int8_weights checkpoint positions attention pretrained encoder line_encoder ctc",
     "processor decoding generation decoder model hybrid confidence",
     "align recognizer layout",
-    "stream writers readers",
+    "stream writers readers pipeline",
     "training evaluation",
     "cli __main__",
 )

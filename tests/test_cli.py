@@ -61,15 +61,18 @@ def test_the_fixture_reads_something(expected: list[trocr.LineResult]) -> None:
 
 
 def test_one_file_gives_its_text(run: Any, folder: Path, expected: list[trocr.LineResult]) -> None:
-    done = run("read", PICTURES[0], "--model", folder)
-    assert (done.code, done.out, done.err) == (0, expected[0].text + "\n", "")
+    for options in ([], ["--lines"]):
+        done = run("read", PICTURES[0], "--model", folder, *options)
+        assert (done.code, done.out, done.err) == (0, expected[0].text + "\n", "")
 
 
 def test_several_files_come_in_their_order(
     run: Any, folder: Path, expected: list[trocr.LineResult]
 ) -> None:
     order = [5, 0, 11, 3]
-    done = run("read", *(PICTURES[i] for i in order), "--model", folder, "--batch-size", 2)
+    done = run(
+        "read", "--lines", *(PICTURES[i] for i in order), "--model", folder, "--batch-size", 2
+    )
     assert done.code == 0
     assert done.out.splitlines() == [f"{PICTURES[i]}\t{expected[i].text}" for i in order]
 
@@ -77,7 +80,7 @@ def test_several_files_come_in_their_order(
 def test_json_is_one_object_a_line(
     run: Any, folder: Path, expected: list[trocr.LineResult]
 ) -> None:
-    done = run("read", *PICTURES, "--model", folder, "--format", "json")
+    done = run("read", "--lines", *PICTURES, "--model", folder, "--format", "json")
     assert done.code == 0
     for line, path, result in zip(done.out.splitlines(), PICTURES, expected, strict=True):
         entry = json.loads(line)
@@ -95,7 +98,7 @@ def test_bad_files_are_reported_and_the_rest_is_read(
     bad["text.png"].write_text("I am no picture\n")
     bad["cut.webp"].write_bytes(Path(PICTURES[0]).read_bytes()[:300])
     files = [bad["empty.png"], PICTURES[0], bad["text.png"], bad["cut.webp"], PICTURES[1]]
-    done = run("read", *files, bad["none.png"], tmp_path, "--model", folder)
+    done = run("read", "--lines", *files, bad["none.png"], tmp_path, "--model", folder)
     assert done.code == 3
     assert [line.split("\t")[0] for line in done.out.splitlines()] == PICTURES[:2]
     assert [line.split("\t")[1] for line in done.out.splitlines()] == [
@@ -119,15 +122,15 @@ def test_a_picture_from_standard_input(
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
 
     stdin(Path(PICTURES[2]).read_bytes())
-    done = run("read", "-", "--model", folder, "--format", "json")
+    done = run("read", "--lines", "-", "--model", folder, "--format", "json")
     assert done.code == 0
     entry = json.loads(done.out)
     assert (entry["path"], entry["text"]) == ("-", expected[2].text)
     stdin(b"no picture")
-    done = run("read", "-", "--model", folder)
+    done = run("read", "--lines", "-", "--model", folder)
     assert (done.code, done.out) == (3, "")
     assert done.err.startswith("trocr: stdin: ")
-    assert run("read", "-", "-", "--model", folder).code == 2
+    assert run("read", "--lines", "-", "-", "--model", folder).code == 2
 
 
 def test_a_terminal_shows_progress_and_standard_output_stays_clean(
@@ -139,7 +142,7 @@ def test_a_terminal_shows_progress_and_standard_output_stays_clean(
 
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    done = run("read", *PICTURES, "missing.png", "--model", folder)
+    done = run("read", "--lines", *PICTURES, "missing.png", "--model", folder)
     assert done.code == 3
     assert [line.split("\t")[1] for line in done.out.splitlines()] == [r.text for r in expected]
     assert "reading" in terminal.getvalue()
@@ -149,13 +152,15 @@ def test_a_terminal_shows_progress_and_standard_output_stays_clean(
 def test_constraints_reach_the_decoder(run: Any, folder: Path, tmp_path: Path) -> None:
     texts = [
         line.split("\t")[1]
-        for line in run("read", *PICTURES, "--model", folder, "--allow", "0-9").out.splitlines()
+        for line in run(
+            "read", "--lines", *PICTURES, "--model", folder, "--allow", "0-9"
+        ).out.splitlines()
     ]
     assert any(texts)
     assert all(set(text) <= set("0123456789") for text in texts)
     lexicon = tmp_path / "lexicon.txt"
     lexicon.write_text("AB\n\nCD 1\n")
-    done = run("read", *PICTURES, "--model", folder, "--lexicon", lexicon)
+    done = run("read", "--lines", *PICTURES, "--model", folder, "--lexicon", lexicon)
     assert {line.split("\t")[1] for line in done.out.splitlines()} <= {"AB", "CD 1", ""}
 
 
@@ -171,18 +176,18 @@ def test_constraints_reach_the_decoder(run: Any, folder: Path, tmp_path: Path) -
     ],
 )
 def test_wrong_usage(run: Any, folder: Path, arguments: list[str], words: list[str]) -> None:
-    done = run("read", PICTURES[0], "--model", folder, *arguments)
+    done = run("read", "--lines", PICTURES[0], "--model", folder, *arguments)
     assert (done.code, done.out) == (2, "")
     assert all(word in done.err for word in words)
 
 
 def test_a_missing_and_a_damaged_model(run: Any, folder: Path, tmp_path: Path) -> None:
-    done = run("read", PICTURES[0], "--model", tmp_path / "none")
+    done = run("read", "--lines", PICTURES[0], "--model", tmp_path / "none")
     assert (done.code, done.out) == (4, "")
     assert done.err.count("\n") == 1
     assert str(tmp_path / "none") in done.err
     (tmp_path / "config.json").write_bytes((folder / "config.json").read_bytes())
-    done = run("read", PICTURES[0], "--model", tmp_path)
+    done = run("read", "--lines", PICTURES[0], "--model", tmp_path)
     assert (done.code, done.err.count("\n")) == (4, 1)
 
 
@@ -301,7 +306,17 @@ def test_file_names_that_are_not_unicode(folder: Path, tmp_path: Path) -> None:
         Path(os.fsdecode(name)).write_bytes(Path(PICTURES[0]).read_bytes())
     except OSError:
         pytest.skip("this file system takes Unicode only")
-    command = [sys.executable, "-m", "trocr", "read", name, PICTURES[0], "--model", str(folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "trocr",
+        "read",
+        "--lines",
+        name,
+        PICTURES[0],
+        "--model",
+        str(folder),
+    ]
     done = subprocess.run(command, capture_output=True, check=True)
     assert done.stdout.startswith(name + b"\t")
     # In JSON a lone surrogate is an escape, and stays valid JSON.
@@ -309,7 +324,7 @@ def test_file_names_that_are_not_unicode(folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_closed_pipe_is_quiet(folder: Path) -> None:
-    command = [sys.executable, "-m", "trocr", "read", *PICTURES, "--model", str(folder)]
+    command = [sys.executable, "-m", "trocr", "read", "--lines", *PICTURES, "--model", str(folder)]
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "wb") as stream:
@@ -322,5 +337,5 @@ def test_an_interrupt_is_quiet(run: Any, folder: Path, monkeypatch: pytest.Monke
         raise KeyboardInterrupt
 
     monkeypatch.setattr("trocr.recognizer.load", interrupted)
-    done = run("read", PICTURES[0], "--model", folder)
+    done = run("read", "--lines", PICTURES[0], "--model", folder)
     assert (done.code, done.out, done.err) == (130, "", "")

@@ -1,4 +1,4 @@
-"""trocr: pictures of text lines in, words out.
+"""trocr: pages in, documents out; pictures of text lines in, words out.
 
 Every name below is imported when it is first used: ``import trocr`` itself costs no torch.
 """
@@ -11,24 +11,41 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .config import DeiTConfig, TrOCRConfig, VisionEncoderDecoderConfig, ViTConfig
     from .decoder import TrOCRForCausalLM
+    from .document import Character, Document, Line, Page, Region, Word
     from .encoder import DeiTModel, ViTModel
-    from .errors import CheckpointError, DataError, ImageError, TrOCRError, UsageError
+    from .errors import (
+        CheckpointError,
+        DataError,
+        ImageError,
+        OutputError,
+        TrOCRError,
+        UsageError,
+    )
     from .generation_config import GenerationConfig
     from .model import VisionEncoderDecoderModel
+    from .pipeline import read, read_each
     from .processor import TrOCRProcessor
+    from .readers import read_document
     from .recognizer import LineResult, Recognizer, load
+    from .writers import write
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Character",
     "CheckpointError",
     "DataError",
     "DeiTConfig",
     "DeiTModel",
+    "Document",
     "GenerationConfig",
     "ImageError",
+    "Line",
     "LineResult",
+    "OutputError",
+    "Page",
     "Recognizer",
+    "Region",
     "TrOCRConfig",
     "TrOCRError",
     "TrOCRForCausalLM",
@@ -38,19 +55,35 @@ __all__ = [
     "ViTModel",
     "VisionEncoderDecoderConfig",
     "VisionEncoderDecoderModel",
+    "Word",
     "__version__",
     "load",
+    "read",
+    "read_document",
+    "read_each",
+    "write",
 ]
 
 _MODULES = {
     "config": ("DeiTConfig", "TrOCRConfig", "ViTConfig", "VisionEncoderDecoderConfig"),
     "decoder": ("TrOCRForCausalLM",),
     "encoder": ("DeiTModel", "ViTModel"),
-    "errors": ("CheckpointError", "DataError", "ImageError", "TrOCRError", "UsageError"),
+    "document": ("Character", "Document", "Line", "Page", "Region", "Word"),
+    "errors": (
+        "CheckpointError",
+        "DataError",
+        "ImageError",
+        "OutputError",
+        "TrOCRError",
+        "UsageError",
+    ),
     "generation_config": ("GenerationConfig",),
     "model": ("VisionEncoderDecoderModel",),
+    "pipeline": ("read", "read_each"),
     "processor": ("TrOCRProcessor",),
+    "readers": ("read_document",),
     "recognizer": ("LineResult", "Recognizer", "load"),
+    "writers": ("write",),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

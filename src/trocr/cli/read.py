@@ -1,29 +1,16 @@
-"""``trocr read``: pictures of lines to texts."""
+"""``trocr read``: pictures, PDFs and folders to documents."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from ..errors import ImageError, UsageError
-from . import console
-from .options import (
-    DEFAULT_MODEL,
-    BatchSize,
-    Device,
-    Format,
-    Model,
-    NumBeams,
-    OutputFormat,
-)
-
-if TYPE_CHECKING:
-    from ..recognizer import LineResult
-    from ..stream import Reading
+from .options import DEFAULT_MODEL, BatchSize, Device, Model, NumBeams
 
 STDIN = "-"
 
@@ -31,61 +18,151 @@ STDIN = "-"
 def read(
     files: Annotated[
         list[str],
-        typer.Argument(metavar="FILES", help="Pictures of one line each; - reads one from stdin."),
+        typer.Argument(
+            metavar="FILES",
+            help="Pictures, TIFFs, PDFs, folders, patterns, URLs; - is standard input.",
+        ),
     ],
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FOLDER",
+            help="Where the documents go; or the name of a file, for one source. "
+            "Default, and -: standard output.",
+        ),
+    ] = None,
+    output: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format",
+            metavar="NAMES",
+            help="txt, md, json, jsonl, tsv, hocr, alto, page, pdf, overlay, html; several with "
+            "commas. Default: by the name of the file, else txt.",
+        ),
+    ] = None,
+    template: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A Jinja template, for any other format.")
+    ] = None,
+    layout: Annotated[
+        bool, typer.Option("--layout", help="Text keeps columns and gaps as on the page.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Read again what is done, and replace its files.")
+    ] = False,
+    pages: Annotated[
+        str | None,
+        typer.Option(metavar="RANGES", help="Of each file, e.g. 1-3,7,-1; -1 is the last."),
+    ] = None,
+    password: Annotated[str | None, typer.Option(metavar="WORD", help="Of encrypted PDFs.")] = None,
+    dpi: Annotated[
+        float | None,
+        typer.Option(metavar="N", help="At which PDF pages are drawn. Default: as each needs."),
+    ] = None,
+    keep_text: Annotated[
+        bool, typer.Option("--keep-text", help="PDF pages that hold text are not read again.")
+    ] = False,
+    allow_private: Annotated[
+        bool, typer.Option("--allow-private", help="URLs may lead to private addresses.")
+    ] = False,
+    lines: Annotated[
+        bool, typer.Option("--lines", help="Each picture is one line; nothing is searched for.")
+    ] = False,
+    detector: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="What finds the lines: auto, rapidocr or plain."),
+    ] = "auto",
+    boxes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Where the lines are: PAGE, ALTO, JSON, or text with left top right bottom; "
+            "or a folder of such files, named like FILES.",
+        ),
+    ] = None,
     model: Model = DEFAULT_MODEL,
     device: Device = "auto",
-    output: OutputFormat = Format.text,
     num_beams: NumBeams = 1,
     allow: Annotated[
         str | None, typer.Option(metavar="SET", help="Only these characters, e.g. 0-9./")
     ] = None,
     regex: Annotated[
-        str | None, typer.Option(metavar="PATTERN", help="The whole text matches this pattern.")
+        str | None, typer.Option(metavar="PATTERN", help="Every line matches this pattern.")
     ] = None,
     lexicon: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Only the texts of this file, one a line.")
     ] = None,
     batch_size: BatchSize = 32,
 ) -> None:
-    """Read pictures of one text line each.
-
-    Texts go to standard output in the order of FILES. One file gives its text, several give
-    path<TAB>text. With --format json each line is an object with path, text, confidence (0-1) and
-    finish_reason (eos, length, blank or repetition).
-
-    A picture that cannot be read is reported on standard error, the others are read, and the exit
-    code is 3.
+    """Read whole pages: their lines are found, read, and put in order.
 
     \b
-    trocr read receipt-line.png
-    trocr read lines/*.png --format json > lines.jsonl
-    trocr read amount.png --allow "0-9.,"
-    trocr read date.png --regex "[0-9]{2}/[0-9]{2}/[0-9]{4}"
-    trocr read town.png --lexicon towns.txt
-    curl -s https://example.org/line.png | trocr read -
+    Text on standard output:
+      trocr read receipt.jpg
+      trocr read scan.pdf --pages 1-3 --layout
+      curl -s https://example.org/scan.png | trocr read -
+
+    \b
+    Documents, one for each source, in a tree like theirs:
+      trocr read scan.pdf -o searchable.pdf
+      trocr read scans/ -o out/ --format txt,pdf,alto
+      trocr read scans/ -o out/ --format html       to look at what is doubtful
+
+    \b
+    Run the same command again and it goes on where it was stopped: sources whose files are all
+    there are skipped, and pages of an unfinished one are not read twice. Files that exist are
+    never replaced without --overwrite.
+
+    \b
+    Pictures of lines, cut out before:
+      trocr read --lines lines/*.png --format json > lines.jsonl
+      trocr read --lines amount.png --allow "0-9.,"
+      trocr read --lines date.png --regex "[0-9]{2}/[0-9]{2}/[0-9]{4}"
+      trocr read --lines town.png --lexicon towns.txt
+
+    \b
+    Exit codes: 0 fine; 2 wrong usage; 3 some pages or files could not be read, the others were;
+    4 the model, 5 the boxes cannot be read; 6 the output cannot be written; 130 interrupted.
     """
-    options = {"num_beams": num_beams, "batch_size": batch_size, **_rule(allow, regex, lexicon)}
+    reading = {"num_beams": num_beams, "batch_size": batch_size, **_rule(allow, regex, lexicon)}
+    if lines:
+        _read_lines(files, out, output or [], model, device, reading)
+        return
+    from ..pages.selection import parse_selection
+    from ..writers import Options
+    from .documents import read_documents
+    from .outputs import formats_of, plan
+    from .request import Request, check_standard_output, rehearse
+    from .tally import Tally
+
     if files.count(STDIN) > 1:
-        raise UsageError("- stands for one picture on standard input.", "Give it once.")
+        raise UsageError("- stands for one file on standard input.", "Give it once.")
+    folder = None if out in (None, STDIN) else Path(str(out))
+    options = Options(password=password, layout=layout, template=template)
+    formats = formats_of(output or [], folder, options)
+    parse_selection(pages)
+    jobs, failures = plan(files, folder, formats, options)
+    todo = [job for job in jobs if overwrite or not job.is_done]
+    if folder is None:
+        check_standard_output(formats, len(jobs))
 
-    from ..recognizer import load
-    from ..stream import read_stream
+    from ..pipeline import Boxes, Settings
 
-    reader = load(model, device)
-    failed = False
-    with console.Bar(len(files)) as bar:
-        for reading in read_stream(reader, _pictures(files), **options):
-            bar.advance()
-            if reading.result:
-                with bar.aside(sys.stdout):
-                    line = _formatted(reading.name, reading.result, output, len(files))
-                    print(line, flush=True)
-            else:
-                failed = True
-                with bar.aside(sys.stderr):
-                    _report(reading)
-    if failed:
+    settings = Settings(
+        detector=detector,
+        boxes=Boxes(boxes) if boxes else None,
+        keep_text=keep_text,
+        words=layout or not set(formats) <= {"txt", "md"},
+        **reading,
+    )
+    request = Request(formats, options, settings, pages, password, dpi, allow_private, overwrite)
+    rehearse(request)
+    tally = Tally(done_before=len(jobs) - len(todo))
+    read_documents(todo, failures, request, model, device, tally)
+    if folder:
+        print(*tally.rows(), sep="\n", file=sys.stderr)
+    if tally.failures:
         raise typer.Exit(ImageError.exit_code)
 
 
@@ -114,28 +191,18 @@ def _read_lexicon(path: Path) -> list[str]:
     return entries
 
 
-def _pictures(files: list[str]) -> Iterator[tuple[str, Any]]:
-    for file in files:
-        yield file, sys.stdin.buffer.read() if file == STDIN else file
+def _read_lines(
+    files: Sequence[str],
+    out: str | None,
+    formats: Sequence[str],
+    model: str,
+    device: str,
+    options: dict[str, Any],
+) -> None:
+    from .lines import read_lines
 
-
-def _report(reading: Reading) -> None:
-    assert reading.error is not None
-    if Path(reading.name).is_dir():
-        hint = f"Give the pictures in it: {reading.name.rstrip('/')}/*.png"
-        console.report(ImageError(f"{reading.name} is a folder.", hint))
-    else:
-        console.report(reading.error, "stdin" if reading.name == STDIN else "")
-
-
-def _formatted(path: str, result: LineResult, output: Format, files: int) -> str:
-    if output is Format.text:
-        return result.text if files == 1 else f"{path}\t{result.text}"
-    return console.json_line(
-        {
-            "path": path,
-            "text": result.text,
-            "confidence": round(result.confidence, 4),
-            "finish_reason": result.finish_reason,
-        }
-    )
+    if out not in (None, STDIN):
+        raise UsageError("--lines writes to standard output.", "Redirect it: > lines.txt")
+    format = {"": "txt", "text": "txt"}.get(",".join(formats), ",".join(formats))
+    if not read_lines(files, model, device, format, options):
+        raise typer.Exit(ImageError.exit_code)

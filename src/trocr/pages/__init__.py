@@ -3,8 +3,17 @@
 ``read_pages`` is the way in.
 """
 
+from .counting import count_pages
 from .inputs import Input, find_inputs
 from .page import Limits, PageFailure, PageImage
 from .reading import read_pages
 
-__all__ = ["Input", "Limits", "PageFailure", "PageImage", "find_inputs", "read_pages"]
+__all__ = [
+    "Input",
+    "Limits",
+    "PageFailure",
+    "PageImage",
+    "count_pages",
+    "find_inputs",
+    "read_pages",
+]

@@ -6,6 +6,7 @@ import itertools
 import math
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from ..errors import ImageError
@@ -53,6 +54,19 @@ def read_pdf(stream: IO[bytes], name: str, options: Options) -> Iterator[PageIma
     finally:
         with _pdfium_lock:
             document.close()
+
+
+def count_pdf(path: Path, password: str | None) -> int:
+    """How many pages a PDF has.
+
+    Raises:
+        ImageError, OSError: it cannot be opened.
+    """
+    with path.open("rb") as stream:
+        document, count = _open(stream, str(path), password)
+        with _pdfium_lock:
+            document.close()
+    return count
 
 
 def _open(stream: IO[bytes], name: str, password: str | None) -> tuple[PdfDocument, int]:

@@ -15,7 +15,17 @@ from ..errors import UsageError
 from .files import write_atomically
 from .options import Options, Pictures
 
-__all__ = ["FORMATS", "Format", "Options", "Pictures", "format_of", "render", "suffix_of", "write"]
+__all__ = [
+    "FORMATS",
+    "Format",
+    "Options",
+    "Pictures",
+    "files_of",
+    "format_of",
+    "render",
+    "suffix_of",
+    "write",
+]
 
 Writer = Callable[[Document, Options], "str | bytes"]
 
@@ -126,7 +136,7 @@ def write(
     """
     format = format or format_of(path)
     options = options or Options()
-    parts = _parts(document, Path(path), _known(format))
+    parts = files_of(document, path, format)
     for part, _ in parts:
         if part.exists() and not overwrite:
             raise UsageError(f"{part} exists.", "Ask to overwrite it, or choose another name.")
@@ -136,10 +146,12 @@ def write(
     return [part for part, _ in parts]
 
 
-def _parts(document: Document, path: Path, format: Format) -> list[tuple[Path, Document]]:
-    if not format.one_page or len(document) == 1:
+def files_of(document: Document, path: str | Path, format: str) -> list[tuple[Path, Document]]:
+    """The files that `write` makes, and what each holds."""
+    path, known = Path(path), _known(format)
+    if not known.one_page or len(document) == 1:
         return [(path, document)]
-    suffix = format.suffix if path.name.lower().endswith(format.suffix) else path.suffix
+    suffix = known.suffix if path.name.lower().endswith(known.suffix) else path.suffix
     stem = path.name[: len(path.name) - len(suffix)]
     return [
         (

@@ -1,0 +1,95 @@
+"""What was read on the crops of a page, back on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from ..document import Box, Character, Line, Page, Polygon, Region, Word, rectangle
+from ..layout.crops import Crop
+from ..layout.order import regions_in_order
+from ..layout.orientation import skew_of
+from ..pages import PageImage
+from ..recognizer import LineResult
+from .draft import Draft
+
+_DIGITS = 4  # of a confidence
+_PIXELS = 1  # digits of a coordinate after the point
+
+
+def assembled(draft: Draft, results: Sequence[LineResult]) -> Page:
+    """The page of a draft, with the results of its crops in their order.
+
+    Lines without text are left out, unless their boxes were given.
+    """
+    pairs = iter(zip(draft.crops, results, strict=True))
+    size = draft.upright.size
+    regions = [
+        replace(region, lines=tuple(_line(line, *next(pairs), size) for line in region.lines))
+        for region in draft.regions
+    ]
+    lines = [line for region in regions for line in region.lines]
+    if not draft.given:
+        regions = _in_order([line for line in lines if line.text], size)
+    picture = draft.picture
+    upright = Page(
+        *size,
+        regions=tuple(regions),
+        number=picture.number,
+        source=picture.source,
+        skew=round(skew_of([line for line in lines if line.text]), 2),
+        dpi=picture.dpi,
+    )
+    return upright.turned(-draft.turn)
+
+
+def page_of_text(picture: PageImage) -> Page:
+    """The page of a PDF with the text that it holds."""
+    size = picture.image.size
+    regions = _in_order(picture.embedded_text or (), size)
+    return Page(
+        *size,
+        regions=tuple(regions),
+        number=picture.number,
+        source=picture.source,
+        dpi=picture.dpi,
+    )
+
+
+def _in_order(lines: Sequence[Line], size: tuple[int, int]) -> list[Region]:
+    return list(regions_in_order(lines, *size)) if lines else []
+
+
+def _line(line: Line, crop: Crop, result: LineResult, size: tuple[int, int]) -> Line:
+    return replace(
+        line,
+        text=result.text,
+        polygon=_rounded(line.polygon),
+        baseline=_rounded(line.baseline),
+        confidence=round(result.confidence, _DIGITS),
+        words=tuple(_words(crop, result, size)),
+        finish_reason=result.finish_reason,
+    )
+
+
+def _words(crop: Crop, result: LineResult, size: tuple[int, int]) -> Iterator[Word]:
+    def cell(item: Word | Character) -> tuple[str, Box | None, float | None]:
+        box = None if item.box is None else _on_page(crop, item.box, size)
+        sure = None if item.confidence is None else round(item.confidence, _DIGITS)
+        return item.text, box, sure
+
+    for word in result.words:
+        yield Word(*cell(word), tuple(Character(*cell(each)) for each in word.characters))
+
+
+def _on_page(crop: Crop, box: Box, size: tuple[int, int]) -> Box:
+    """What holds a box of the crop on the page, as far as that reaches."""
+    xs, ys = zip(*(crop.to_page(*corner) for corner in rectangle(box)), strict=True)
+    left, top, right, bottom = round(min(xs)), round(min(ys)), round(max(xs)), round(max(ys))
+    width, height = size
+    left, top = min(max(left, 0), width - 1), min(max(top, 0), height - 1)
+    return left, top, max(min(right, width), left + 1), max(min(bottom, height), top + 1)
+
+
+def _rounded(points: Sequence[tuple[float, float]]) -> Polygon:
+    return tuple((round(x, _PIXELS), round(y, _PIXELS)) for x, y in points)
