@@ -28,7 +28,7 @@ from .cells import Cell, cell_doubts, cell_middles, line_cells, tokens_in_order,
 from .ctc import ctc_alignments
 
 LEAST_DOUBT = 1e-4  # of a character: -ln p below which one probability is as good as another
-LINES_AT_ONCE = 8  # attention of a large model takes 20 MB a line
+LINES_OF_ATTENTION = 8  # in one pass; a large model's takes 20 MB a line
 
 FloatArray = NDArray[np.float64]
 
@@ -89,6 +89,7 @@ class WordAligner:
         self.processor = processor
         self.token_strings = token_strings
 
+    @torch.inference_mode()
     def words(self, encoded: EncoderOutput, lines: Sequence[ReadLine]) -> list[tuple[Word, ...]]:
         """The words of each line in logical order, with characters and confidences.
 
@@ -104,8 +105,9 @@ class WordAligner:
         """
         found: list[tuple[Word, ...]] = [()] * len(lines)
         written = [row for row, line in enumerate(lines) if line.text]
-        for start in range(0, len(written), LINES_AT_ONCE):
-            rows = written[start : start + LINES_AT_ONCE]
+        together = LINES_OF_ATTENTION if encoded.ctc_logits is None else len(lines)
+        for start in range(0, len(written), together):
+            rows = written[start : start + together]
             spellings = [self._spelling(lines[row]) for row in rows]
             index = torch.tensor(rows, device=encoded.last_hidden_state.device)
             alignments = self._alignments(select_rows(encoded, index), spellings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,11 +21,13 @@ EDGE = 0.04  # of the line's height: as near to an edge is cut off by it
 APART = 0.2  # of the line's height: between the line and a piece that is of another one
 RULE_WIDTH = 0.5  # of the line's width, at least
 RULE_HEIGHT = 0.1  # of the line's height, at most, on average
-WHOLE = 0.7  # share of a connected piece in one character or word, above which all of it is
+WHOLE_WORD = 0.8  # share of a connected piece in one word, above which all of it is
+WHOLE_CHARACTER = 0.6  # the same in one character
 REACH = 0.8  # line heights from the middle of a character to the farthest ink that can be its own
+BARE = 0.15  # line heights to both sides of the middle of a character without ink
 SHIFTS = np.linspace(-0.25, 0.25, 21)  # of all middles together, in line heights
-LIKELY_SHIFT = 0.15  # line heights
-STRAY = 0.5  # how far a boundary strays before that counts as a stroke cut, in distances of middles
+LIKELY_SHIFT = 0.07  # line heights
+STRAY = 0.7  # how far a boundary strays before that counts as a stroke cut, in distances of middles
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -38,6 +41,7 @@ class Ink:
         rows, columns: (pixels,).
         pieces: (pixels,) the number of the connected piece that each belongs to, from 0.
         size: (width, height) of the small picture.
+        whole_size: of the whole picture.
         top, bottom: of the ink that is part of the line, at the middle column.
         slope: rows by which the line falls from one column to the next.
         factor: pixels of the whole picture along one side of a small one.
@@ -47,6 +51,7 @@ class Ink:
     columns: IntArray
     pieces: IntArray
     size: tuple[int, int]
+    whole_size: tuple[int, int]
     top: float
     bottom: float
     slope: float
@@ -85,8 +90,7 @@ def find_ink(picture: Image.Image, placement: Placement) -> Ink:
     rows, columns = np.nonzero(inked)
     pieces, levels = _pieces(inked), rows + 0.5 - fall[columns]
     if len(rows):
-        edges = np.maximum(first, -fall[columns]), np.minimum(last, height - fall[columns])
-        to_edge = np.minimum(levels - edges[0], edges[1] - levels)
+        to_edge = np.minimum(rows, height - 1 - rows)
         kept = _kept_pieces(columns, levels, to_edge, pieces)[pieces]
         rows, columns, pieces, levels = rows[kept], columns[kept], pieces[kept], levels[kept]
         first, last = levels.min() - 0.5, levels.max() + 0.5
@@ -95,6 +99,7 @@ def find_ink(picture: Image.Image, placement: Placement) -> Ink:
         columns=columns,
         pieces=pieces,
         size=(width, height),
+        whole_size=picture.size,
         top=float(first),
         bottom=float(last),
         slope=placement.slope,
@@ -134,13 +139,13 @@ def _pieces(inked: NDArray[np.bool_]) -> IntArray:
 
 
 def _kept_pieces(
-    columns: IntArray, levels: FloatArray, to_edge: FloatArray, pieces: IntArray
+    columns: IntArray, levels: FloatArray, to_edge: IntArray, pieces: IntArray
 ) -> NDArray[np.bool_]:
     """Which pieces are neither specks nor rules, nor of other lines.
 
     Args:
         columns, levels: (pixels,) where they are, rows as if the line were level.
-        to_edge: (pixels,) rows from there to what the picture ends with.
+        to_edge: (pixels,) rows between there and the nearer edge of the picture.
         pieces: (pixels,).
     """
     count = int(pieces.max()) + 1
@@ -161,11 +166,14 @@ def _kept_pieces(
     return kept if kept.any() else np.ones(count, bool)
 
 
-def _extent(values: NDArray[Any], pieces: IntArray, count: int) -> tuple[FloatArray, FloatArray]:
-    """The smallest and the largest value of each piece."""
+def _extent(values: NDArray[Any], groups: IntArray, count: int) -> tuple[FloatArray, FloatArray]:
+    """The smallest and the largest value of each group; infinite where there is none."""
     smallest, largest = np.full(count, np.inf), np.full(count, -np.inf)
-    np.minimum.at(smallest, pieces, values)
-    np.maximum.at(largest, pieces, values)
+    order = np.argsort(groups, kind="stable")
+    present, starts = np.unique(groups[order], return_index=True)
+    if len(present):
+        smallest[present] = np.minimum.reduceat(values[order], starts)
+        largest[present] = np.maximum.reduceat(values[order], starts)
     return smallest, largest
 
 
@@ -185,24 +193,23 @@ def character_boxes(ink: Ink, middles: FloatArray, words: Sequence[int]) -> list
     word_of = np.concatenate(([0], np.cumsum(np.diff(np.asarray(words)) != 0)))
     middles = np.maximum.accumulate(np.clip(np.asarray(middles) / ink.factor, 0, width))
     profile = np.bincount(ink.columns, minlength=width) / max(ink.height, 1.0)
-    middles = middles + _shift(profile, middles, word_of, ink.height)
+    middles = (middles + _shift(profile, middles, word_of, ink.height)).clip(0, width)
     starts, ends = _spans(profile, middles, word_of, REACH * max(ink.height, 1.0))
     owners = _owners(ink, starts, ends, word_of)
-    count = len(middles)
-    left, right = np.full(count, width), np.zeros(count, np.int64)
-    top, bottom = np.full(count, height), np.zeros(count, np.int64)
     owned = owners >= 0
-    np.minimum.at(left, owners[owned], ink.columns[owned])
-    np.maximum.at(right, owners[owned], ink.columns[owned] + 1)
-    np.minimum.at(top, owners[owned], ink.rows[owned])
-    np.maximum.at(bottom, owners[owned], ink.rows[owned] + 1)
-    for i in np.flatnonzero(right == 0):  # no ink: the room that is left for the character
+    left, right = _extent(ink.columns[owned], owners[owned], len(middles))
+    top, bottom = _extent(ink.rows[owned], owners[owned], len(middles))
+    for i in np.flatnonzero(~np.isfinite(left)):  # no ink: some of the room that is left
+        left[i] = max(starts[i], middles[i] - BARE * ink.height)
+        right[i] = min(ends[i], middles[i] + BARE * ink.height)
+        word = (word_of == word_of[i]) & np.isfinite(top)
         fall = ink.slope * (middles[i] - width / 2)
-        left[i], right[i] = int(starts[i]), int(np.ceil(ends[i]))
-        top[i], bottom[i] = int(ink.top + fall), int(np.ceil(ink.bottom + fall))
-    left, top = left.clip(0, width - 1), top.clip(0, height - 1)
-    right, bottom = right.clip(left + 1, width), bottom.clip(top + 1, height)
-    sides = np.stack((left, top, right, bottom), 1) * ink.factor
+        top[i] = top[word].min() if word.any() else ink.top + fall
+        bottom[i] = bottom[word].max() if word.any() else ink.bottom + fall
+    sides = np.stack((left, top, right + 1, bottom + 1), 1).astype(np.int64)
+    sides[:, :2] = sides[:, :2].clip(0, (width - 1, height - 1))
+    sides[:, 2:] = sides[:, 2:].clip(sides[:, :2] + 1, (width, height))
+    sides = np.minimum(sides * ink.factor, ink.whole_size * 2)
     return [(int(a), int(b), int(c), int(d)) for a, b, c, d in sides]
 
 
@@ -228,59 +235,69 @@ def _spans(
     """The first column of each character and the one after its last; apart between words."""
     starts = np.maximum(middles - reach, 0)
     ends = np.minimum(middles + reach, len(profile))
+    seams = np.minimum(np.append(0, profile), np.append(profile, 0))  # ink beside a cut
     for i in range(len(middles) - 1):
         if word_of[i] == word_of[i + 1]:
-            ends[i] = starts[i + 1] = _cut(profile, middles[i], middles[i + 1])
+            ends[i] = starts[i + 1] = _cut(seams, middles[i], middles[i + 1])
         else:
             gap = _gap(profile, middles[i], middles[i + 1])
+            if gap is None:
+                cut = _cut(seams, middles[i], middles[i + 1])
+                gap = cut, cut
             ends[i], starts[i + 1] = min(ends[i], gap[0]), max(starts[i + 1], gap[1])
     return starts, np.maximum(ends, starts)
 
 
-def _cut(profile: FloatArray, left: float, right: float) -> float:
-    """The column between two middles that cuts the least ink and is not far from half-way."""
-    columns = np.arange(int(np.ceil(left)), int(right) + 1)
-    if right - left < 1 or not len(columns):
-        return (left + right) / 2
-    before = profile[(columns - 1).clip(0, len(profile) - 1)]
-    after = profile[columns.clip(0, len(profile) - 1)]
-    astray = (columns - (left + right) / 2) / (right - left) / STRAY
-    return float(columns[(np.minimum(before, after) + astray**2).argmin()])
+def _cut(seams: FloatArray, left: float, right: float) -> float:
+    """The place between two middles that cuts the least ink and is not far from half-way."""
+    first, last = math.ceil(left), math.floor(right)
+    half = (left + right) / 2
+    if last <= first:
+        return half
+    astray = (np.arange(first, last + 1) - half) / ((right - left) * STRAY)
+    return float(first + (seams[first : last + 1] + astray * astray).argmin())
 
 
-def _gap(profile: FloatArray, left: float, right: float) -> tuple[float, float]:
-    """The widest stretch without ink between two middles; a cut where there is none."""
+def _gap(profile: FloatArray, left: float, right: float) -> tuple[float, float] | None:
+    """The widest stretch without ink between two middles; None where there is none."""
     first = int(left)
-    empty = np.pad(profile[first : int(np.ceil(right))] == 0, 1).astype(np.int8)
-    changes = np.flatnonzero(np.diff(empty)).reshape(-1, 2)
+    empty = np.concatenate(([False], profile[first : math.ceil(right)] == 0, [False]))
+    changes = np.flatnonzero(empty[1:] != empty[:-1]).reshape(-1, 2)
     if not len(changes):
-        cut = _cut(profile, left, right)
-        return cut, cut
-    widest = changes[(changes[:, 1] - changes[:, 0]).argmax()]
-    return float(first + widest[0]), float(first + widest[1])
+        return None
+    start, end = changes[(changes[:, 1] - changes[:, 0]).argmax()]
+    return float(first + start), float(first + end)
 
 
 def _owners(ink: Ink, starts: FloatArray, ends: FloatArray, word_of: IntArray) -> IntArray:
     """The character that each pixel belongs to, -1 for none.
 
-    A connected piece that lies mostly in one character, or in one word, is wholly its own; others
-    are cut where characters meet.
+    A connected piece that lies mostly in one word is wholly the word's; so are its parts in that
+    word and a character, unless that leaves another one nothing. The rest is cut where characters
+    meet.
     """
-    columns, pieces = ink.columns + 0.5, ink.pieces
+    columns = ink.columns + 0.5
     owners = np.searchsorted(starts, columns, side="right") - 1
     owners = np.where((owners >= 0) & (columns < ends[owners]), owners, -1)
-    count = int(pieces.max(initial=-1)) + 1
-    areas = np.bincount(pieces, minlength=count)
-    for group_of in (word_of, np.arange(len(word_of))):
-        group = np.where(owners >= 0, group_of[owners], -1) + 1
-        shares = np.zeros((count, int(group_of.max()) + 2))
-        np.add.at(shares, (pieces, group), 1)
-        main = shares.argmax(1)
-        whole = shares[np.arange(count), main] >= WHOLE * areas
-        moved = whole[pieces] & (group != main[pieces])
-        target = main[pieces[moved]] - 1
-        first = np.searchsorted(group_of, target, side="left")
-        last = np.searchsorted(group_of, target, side="right") - 1
-        nearest = np.where(columns[moved] < starts[np.maximum(first, 0)], first, last)
-        owners[moved] = np.where(target >= 0, nearest, -1)
-    return owners
+    words = np.where(owners >= 0, word_of[owners], -1)
+    moved = _mostly(ink.pieces, words, WHOLE_WORD)
+    first = np.searchsorted(word_of, moved, side="left")
+    last = np.searchsorted(word_of, moved, side="right") - 1
+    nearest = np.where(columns < starts[first], first, last)
+    owners = np.where(moved == words, owners, np.where(moved >= 0, nearest, -1))
+    parts = ink.pieces * (int(word_of[-1]) + 2) + moved + 1
+    settled = _mostly(np.unique(parts, return_inverse=True)[1], owners, WHOLE_CHARACTER)
+    robbed = np.bincount(settled + 1, minlength=len(starts) + 1) == 0
+    return np.where(robbed[owners + 1], owners, settled)
+
+
+def _mostly(pieces: IntArray, owners: IntArray, least: float) -> IntArray:
+    """Owners of pixels, those of a piece all the same where one owns at least that share of it."""
+    if not len(pieces):
+        return owners
+    count, width = int(pieces.max()) + 1, int(owners.max()) + 2
+    shares = np.bincount(pieces * width + owners + 1, minlength=count * width)
+    shares = shares.reshape(count, width)
+    main = shares.argmax(1)
+    whole = shares[np.arange(count), main] >= least * shares.sum(1)
+    return np.where(whole[pieces], main[pieces] - 1, owners)
