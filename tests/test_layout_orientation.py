@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from trocr.document import Line, Polygon, rectangle
-from trocr.layout.orientation import quarter_turn, skew_of
+from trocr.layout.orientation import is_upside_down, quarter_turn, skew_of
 
 PROSE = "Reading order is not a matter of taste but of columns, gaps and the habits of printers."
 
@@ -61,7 +62,9 @@ PAGES = [prose, receipt, table, sparse]
 
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("skew", [-3, 0, 3])
-def test_rows_that_stand_are_told_from_rows_that_lie(page, skew: int) -> None:
+def test_rows_that_stand_are_told_from_rows_that_lie(
+    page: Callable[[], Image.Image], skew: int
+) -> None:
     image = page().rotate(skew, Image.Resampling.BILINEAR, fillcolor=(235, 232, 224))
     for turn in (0, 90, 180, 270):
         assert quarter_turn(image.rotate(turn, expand=True)) == turn % 180
@@ -109,3 +112,32 @@ def test_skew_of_lines_that_tell_nothing_is_none() -> None:
     point = Line("b", ((5, 5), (5, 5), (5, 5)), baseline=((5, 5), (5, 5)))
     assert skew_of([]) == 0.0
     assert skew_of([nowhere, point, Line("c", rectangle((0, 0, 20, 20)))]) == 0.0
+
+
+GOOD = [("Dear Mrs. Schmolka,", 0.93), ("10th August, 1938.", 0.98), ("decision.", 0.9)]
+BAD = [("'eyIowyos •sjW Je0", 0.06), ("8861 'qsnany", 0.09), ("", 0.4)]
+
+
+def test_clearly_better_readings_say_upside_down() -> None:
+    assert is_upside_down(upright=BAD, turned=GOOD)
+    assert not is_upside_down(upright=GOOD, turned=BAD)
+
+
+def test_upright_where_readings_do_not_tell() -> None:
+    assert not is_upside_down([], [])
+    assert not is_upside_down(GOOD, GOOD)
+    assert not is_upside_down([("", 0.0)], [("..", 0.9)])
+    faint = [("ty tns fln aefo", 0.01)] * 5
+    assert not is_upside_down(faint, [("wcks lageee", 0.015)] * 5)
+
+
+def test_more_lines_need_less_evidence_each() -> None:
+    upright, turned = [("some words", 0.2)], [("more words", 0.6)]
+    assert not is_upside_down(upright, turned)
+    assert is_upside_down(upright * 4, turned * 4)
+
+
+def test_one_short_line_does_not_outvote_the_others() -> None:
+    upright = [("a long line of text", 0.9)] * 3 + [("I", 0.01)]
+    turned = [("7xa1 10 aun 6uo1 e", 0.3)] * 3 + [("I", 0.99)]
+    assert not is_upside_down(upright, turned)

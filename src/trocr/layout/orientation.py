@@ -29,7 +29,13 @@ FINE, COARSE = 1, 15  # pixels to each side: waves between these are rows of tex
 JOINED_WEIGHT = 2.0
 UNSURE = 0.5  # the weakest of 80 pages, each at four slopes, gave 1.1
 
+FLOOR = 0.003  # confidences below it are alike
+MAX_LETTERS = 20  # a longer line counts no more than this
+LEAST_EVIDENCE = 1.8  # for one line, in units of log confidence; for n lines 1 / √n of it each
+
 IntArray = NDArray[np.intp]
+Reading = tuple[str, float]
+"""A text and its confidence, 0 to 1."""
 
 
 def skew_of(lines: Sequence[Line]) -> float:
@@ -134,3 +140,32 @@ def _bands(ink: BoolArray) -> float:
         waves = box_mean(profiles, 0, FINE) - box_mean(profiles, 0, COARSE)
         strongest = max(strongest, float((waves**2).sum()))
     return strongest
+
+
+def is_upside_down(upright: Sequence[Reading], turned: Sequence[Reading]) -> bool:
+    """Whether lines read clearly better upside down.
+
+    Args:
+        upright: the readings of a few lines as they are; five or more are worth their time.
+        turned: the readings of the same lines, turned by 180°.
+
+    The evidence is the mean of log(confidence turned / confidence as it is), lines counted by
+    their letters and digits; a text without any has no confidence. Where it is weak, and on no
+    lines, the answer is False.
+    """
+    total = weight = 0.0
+    count = 0
+    for here, there in zip(upright, turned, strict=True):
+        letters = min(MAX_LETTERS, max(_letters(here), _letters(there)))
+        total += letters * math.log(_trust(there) / _trust(here))
+        weight += letters
+        count += letters > 0
+    return weight > 0 and total / weight * math.sqrt(count) > LEAST_EVIDENCE
+
+
+def _letters(reading: Reading) -> int:
+    return sum(character.isalnum() for character in reading[0])
+
+
+def _trust(reading: Reading) -> float:
+    return FLOOR + (reading[1] if _letters(reading) else 0.0)
