@@ -12,13 +12,19 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 import trocr
-from trocr.document import Box, Word, box_of, union
+from trocr.document import Box, Character, Word, union
+from trocr.recognizer import LineResult, Recognizer
+
+if TYPE_CHECKING:
+    from trocr.training.synthetic.fonts import Face
+    from trocr.training.synthetic.texts import TextSource
 
 SEED = 20_260_301
 INK = 96  # of 255: how dark a drawn pixel has to be to count
@@ -63,34 +69,46 @@ def drawn_line(
     """Words at known places; distorted: turned, slanted, blurred, noisy, on uneven paper."""
     words = text.split()
     placed = list(_places(words, font))
-    ink_boxes = [font.getbbox(cell, anchor="ls") for _, cell, _ in placed]
-    left = min(x + box[0] for (_, _, x), box in zip(placed, ink_boxes, strict=True))
-    right = max(x + box[2] for (_, _, x), box in zip(placed, ink_boxes, strict=True))
-    top, bottom = min(box[1] for box in ink_boxes), max(box[3] for box in ink_boxes)
-    margins = [int(m) for m in generator.integers(4, 4 + font.size // 3, 4)]
-    size = (round(right - left) + margins[0] + margins[1], round(bottom - top) + sum(margins[2:]))
-    cover = np.zeros((size[1], size[0]), np.uint8)
-    labels = np.zeros((size[1], size[0]), np.int32)  # 1 + number of the character drawn
-    for number, (_, cell, x) in enumerate(placed):
-        mask = Image.new("L", size)
-        ImageDraw.Draw(mask).text((x - left + margins[0], margins[2] - top), cell, 255, font, "ls")
-        drawn = np.asarray(mask)
-        labels[drawn > INK] = number + 1
-        cover = np.maximum(cover, drawn)
-    paper, ink = generator.uniform(200, 255), generator.uniform(0, 90)
+    cover, labels = _drawn(placed, font, generator)
     shape = Image.fromarray(cover)
     if distorted:
-        matrix = _distortion(size, generator)
-        shape = shape.transform(size, Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC)
-        turned = Image.fromarray(labels).transform(size, Image.Transform.AFFINE, matrix)
+        matrix = _distortion(shape.size, generator)
+        shape = shape.transform(
+            shape.size, Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC
+        ).filter(ImageFilter.GaussianBlur(generator.uniform(0, 0.03 * font.size)))
+        turned = Image.fromarray(labels).transform(shape.size, Image.Transform.AFFINE, matrix)
         labels = np.asarray(turned)
-        shape = shape.filter(ImageFilter.GaussianBlur(generator.uniform(0, 0.03 * font.size)))
+    paper, ink = generator.uniform(200, 255), generator.uniform(0, 90)
     grey = paper + (ink - paper) * np.asarray(shape, np.float32) / 255
     noise = generator.normal(0, generator.uniform(0, 12 if distorted else 4), grey.shape)
     shade = np.linspace(0, generator.uniform(-40, 40) if distorted else 0, grey.shape[1])
     picture = Image.fromarray((grey + noise + shade).clip(0, 255).astype(np.uint8))
     boxes = [_label_box(labels == number + 1) for number in range(len(placed))]
     return DrawnLine(picture, _truth(words, placed, boxes))
+
+
+def _drawn(
+    placed: Sequence[tuple[int, str, float]],
+    font: ImageFont.FreeTypeFont,
+    generator: np.random.Generator,
+) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+    """(height, width) of each pixel how much ink it has, 0-255, and 1 + whose (0: no one's)."""
+    ink_boxes = [font.getbbox(cell, anchor="ls") for _, cell, _ in placed]
+    left = min(x + box[0] for (_, _, x), box in zip(placed, ink_boxes, strict=True))
+    right = max(x + box[2] for (_, _, x), box in zip(placed, ink_boxes, strict=True))
+    top, bottom = min(box[1] for box in ink_boxes), max(box[3] for box in ink_boxes)
+    margins = [int(m) for m in generator.integers(4, 4 + int(font.size) // 3, 4)]
+    size = (round(right - left) + sum(margins[:2]), round(bottom - top) + sum(margins[2:]))
+    cover = np.zeros((size[1], size[0]), np.uint8)
+    labels = np.zeros((size[1], size[0]), np.int32)
+    for number, (_, cell, x) in enumerate(placed):
+        mask = Image.new("L", size)
+        place = (x - left + margins[0], margins[2] - top)
+        ImageDraw.Draw(mask).text(place, cell, 255, font, "ls")
+        drawn = np.asarray(mask)
+        labels[drawn > INK] = number + 1
+        cover = np.maximum(cover, drawn)
+    return cover, labels
 
 
 def _places(words: Sequence[str], font: ImageFont.FreeTypeFont) -> Iterator[tuple[int, str, float]]:
@@ -117,15 +135,12 @@ def _label_box(mask: NDArray[np.bool_]) -> Box | None:
     rows, columns = np.nonzero(mask)
     if not len(rows):
         return None
-    left, top, right, bottom = box_of(list(zip(columns.tolist(), rows.tolist(), strict=True)))
-    return left, top, right + 1, bottom + 1
+    return int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1
 
 
 def _truth(
     words: Sequence[str], placed: Sequence[tuple[int, str, float]], boxes: Sequence[Box | None]
 ) -> tuple[Word, ...]:
-    from trocr.document import Character
-
     found = []
     for number, word in enumerate(words):
         cells = [
@@ -159,9 +174,9 @@ def drawn_lines(
         yield drawn_line(text, font, generator, distorted)
 
 
-def _sources(kind, synth):  # type: ignore[no-untyped-def]
+def _sources(kind: str, synth: Path) -> tuple[Sequence[Face], TextSource | None]:
     if not (synth / "fonts/faces.json").is_file() or not (synth / "texts").is_dir():
-        return [], None
+        return (), None
     from trocr.training.synthetic.fonts import read_faces
     from trocr.training.synthetic.texts import VOCABULARY, TextSource
 
@@ -181,7 +196,7 @@ def overlap(one: Box | None, other: Box | None) -> float:
     return width * height / (sum(areas) - width * height)
 
 
-def score(lines: Sequence[DrawnLine], reader: trocr.recognizer.Recognizer) -> Scores:
+def score(lines: Sequence[DrawnLine], reader: Recognizer) -> Scores:
     """Read the lines with words; every true box against the best one of its kind.
 
     Characters are compared one to one where a line was read without a mistake, else not at all.
@@ -252,13 +267,13 @@ def main() -> None:
 
 
 def show_worst(
-    lines: Sequence[DrawnLine], reader: trocr.recognizer.Recognizer, folder: Path, count: int = 12
+    lines: Sequence[DrawnLine], reader: Recognizer, folder: Path, count: int = 12
 ) -> None:
     """Write pictures of the lines whose words overlap the least."""
     folder.mkdir(parents=True, exist_ok=True)
     results = reader.read_lines([line.picture for line in lines], words=True)
 
-    def mean_overlap(pair: tuple[DrawnLine, trocr.recognizer.LineResult]) -> float:
+    def mean_overlap(pair: tuple[DrawnLine, LineResult]) -> float:
         line, result = pair
         best = [max((overlap(t.box, w.box) for w in result.words), default=0.0) for t in line.words]
         return float(np.mean(best))

@@ -51,7 +51,7 @@ def cross_attention(
         weights = _patch_columns(model.encoder, weights)
     lengths = [weights.shape[-1]] * len(texts)
     if encoded.attention_mask is not None:
-        lengths = encoded.attention_mask.sum(1).int().tolist()
+        lengths = encoded.attention_mask.bool().sum(1).tolist()
     found = []
     for line, text, length in zip(weights, texts, lengths, strict=True):
         kept = line[:, : len(text), :length].double()

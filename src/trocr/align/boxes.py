@@ -19,8 +19,8 @@ INK_HEIGHT = 64  # rows that a taller picture is reduced to, at least
 SPECK = 0.05  # of the line's height: the side of a square that is no ink yet
 EDGE = 0.04  # of the line's height: as near to an edge is cut off by it
 APART = 0.2  # of the line's height: between the line and a piece that is of another one
-RULE_WIDTH = 0.5  # of the line's width, at least
-RULE_HEIGHT = 0.1  # of the line's height, at most, on average
+RULE_LENGTH = 2.5  # of the rows that count, at least; no letter has a stroke as long
+RULE_THICKNESS = 0.08  # of these rows, at most
 WHOLE_WORD = 0.8  # share of a connected piece in one word, above which all of it is
 WHOLE_CHARACTER = 0.6  # the same in one character
 REACH = 0.8  # line heights from the middle of a character to the farthest ink that can be its own
@@ -87,11 +87,12 @@ def find_ink(picture: Image.Image, placement: Placement) -> Ink:
     first, last = placement.top / factor, placement.bottom / factor
     level = np.arange(height)[:, None] + 0.5 - fall
     inked &= (level > first) & (level < last)
+    inked = _without_rules(inked, last - first)
     rows, columns = np.nonzero(inked)
     pieces, levels = _pieces(inked), rows + 0.5 - fall[columns]
     if len(rows):
         to_edge = np.minimum(rows, height - 1 - rows)
-        kept = _kept_pieces(columns, levels, to_edge, pieces)[pieces]
+        kept = _kept_pieces(levels, to_edge, pieces)[pieces]
         rows, columns, pieces, levels = rows[kept], columns[kept], pieces[kept], levels[kept]
         first, last = levels.min() - 0.5, levels.max() + 0.5
     return Ink(
@@ -105,6 +106,25 @@ def find_ink(picture: Image.Image, placement: Placement) -> Ink:
         slope=placement.slope,
         factor=factor,
     )
+
+
+def _without_rules(inked: NDArray[np.bool_], rows: float) -> NDArray[np.bool_]:
+    """The ink without thin lines that run along the text, as on ruled paper; letters stay."""
+    long = _run_lengths(inked) > RULE_LENGTH * rows
+    if not long.any():
+        return inked
+    thickness = _run_lengths(inked.T).T
+    left = inked & ~(long & (thickness <= max(2.0, RULE_THICKNESS * rows)))
+    return left if left.any() else inked
+
+
+def _run_lengths(inked: NDArray[np.bool_]) -> IntArray:
+    """For each pixel the length of the stretch of ink in its row that it is in; else 0."""
+    steps = np.diff(np.pad(inked, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    lengths = np.nonzero(steps == -1)[1] - np.nonzero(steps == 1)[1]
+    found = np.zeros(inked.shape, np.int64)
+    found[inked] = np.repeat(lengths, lengths)
+    return found
 
 
 def _pieces(inked: NDArray[np.bool_]) -> IntArray:
@@ -138,20 +158,17 @@ def _pieces(inked: NDArray[np.bool_]) -> IntArray:
     return np.repeat(numbers, ends - starts).astype(np.int64)
 
 
-def _kept_pieces(
-    columns: IntArray, levels: FloatArray, to_edge: IntArray, pieces: IntArray
-) -> NDArray[np.bool_]:
-    """Which pieces are neither specks nor rules, nor of other lines.
+def _kept_pieces(levels: FloatArray, to_edge: IntArray, pieces: IntArray) -> NDArray[np.bool_]:
+    """Which pieces are neither specks nor of other lines.
 
     Args:
-        columns, levels: (pixels,) where they are, rows as if the line were level.
+        levels: (pixels,) their rows, as if the line were level.
         to_edge: (pixels,) rows between there and the nearer edge of the picture.
         pieces: (pixels,).
     """
     count = int(pieces.max()) + 1
     areas = np.bincount(pieces, minlength=count)
     top, bottom = _extent(levels, pieces, count)
-    left, right = _extent(columns, pieces, count)
     height = max(1.0, float(np.ptp(np.percentile(levels, (2, 98)))))
     core = np.percentile(levels, (25, 75))
     in_core = (top < core[1]) & (bottom > core[0])
@@ -159,10 +176,8 @@ def _kept_pieces(
     whole = in_core & ~cut_off
     reach = (top[whole].min(), bottom[whole].max()) if whole.any() else core
     apart = np.maximum(top - reach[1], reach[0] - bottom) > APART * height
-    widths = right - left + 1
-    rules = (widths > RULE_WIDTH * np.ptp(columns)) & (areas < RULE_HEIGHT * height * widths)
     specks = areas < (SPECK * height) ** 2
-    kept: NDArray[np.bool_] = ~(specks | rules | (~in_core & (cut_off | apart)))
+    kept: NDArray[np.bool_] = ~(specks | (~in_core & (cut_off | apart)))
     return kept if kept.any() else np.ones(count, bool)
 
 

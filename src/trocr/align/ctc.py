@@ -43,7 +43,7 @@ def ctc_alignments(
         None for an empty text, and for one that is longer than its line can hold.
     """
     per_token = ctc_logits.shape[1] // attention_mask.shape[1]
-    frames = attention_mask.sum(1).cpu().numpy().astype(np.int64) * per_token
+    frames = attention_mask.bool().sum(1).cpu().numpy() * per_token
     states = _extended(texts, blank)
     logits = ctc_logits.float()
     index = torch.from_numpy(states).to(logits.device)[:, None].expand(-1, logits.shape[1], -1)
