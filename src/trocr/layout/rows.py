@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from .boxes import TextBox
 
-MAX_SHIFT = 0.35  # of the lower box's height, between neighbours of a row
-MAX_SHIFT_ACROSS_GAP = 0.25  # the same, where the gap is wide
+MIN_OVERLAP = 0.6  # of the lower box's height, with its neighbour's in a row
+MIN_OVERLAP_FAR = 0.75  # the same, where the gap is wide
 WIDE_GAP = 2.0  # heights
 MIN_HEIGHT_RATIO = 0.45  # of neighbours of a row
-MAX_OVERLAP = 1.0  # heights by which neighbours may overlap along the row
+MAX_INTRUSION = 1.0  # heights by which neighbours may run into each other along the row
 GUTTER_ROWS = 4  # a white river through fewer rows may be chance
 RUNNING_TEXT = 9.0  # heights: lines at both sides of a gutter are wider
 ROW_PITCH = 4.0  # heights between two rows that a river joins, at most
@@ -80,13 +80,14 @@ def _distances_on_rows(boxes: Sequence[TextBox]) -> NDArray[np.float64]:
     lower, higher = np.minimum.outer(height, height), np.maximum.outer(height, height)
     gap = left[None, :, 0] - right[:, None, 0]
     middle = (left[:, 0] + right[:, 0]) / 2
-    ordered = (gap >= -MAX_OVERLAP * lower) & (middle[None] > middle[:, None])
+    ordered = (gap >= -MAX_INTRUSION * lower) & (middle[None] > middle[:, None])
     # A dash or a full stop is lower than the letters beside it.
     small = np.minimum.outer(width, width) < higher
     alike = lower >= np.where(small, MIN_HEIGHT_RATIO / 2, MIN_HEIGHT_RATIO) * higher
     common = np.add.outer(slope * width, slope * width) / np.add.outer(width, width)
     shift = np.abs(left[None, :, 1] - right[:, None, 1] - common * gap)
-    level = shift < np.where(gap < WIDE_GAP * higher, MAX_SHIFT, MAX_SHIFT_ACROSS_GAP) * lower
+    overlap = np.minimum(lower, (lower + higher) / 2 - shift)
+    level = overlap > np.where(gap < WIDE_GAP * higher, MIN_OVERLAP, MIN_OVERLAP_FAR) * lower
     distances: NDArray[np.float64] = np.where(ordered & alike & level, gap, np.inf)
     return distances
 
