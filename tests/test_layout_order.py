@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trocr.document import Line, Polygon, Region, Word, rectangle
+from trocr.layout.columns import parted
 from trocr.layout.order import regions_in_order
 
 WIDTH, HEIGHT = 1200, 1600
@@ -241,3 +242,18 @@ def test_every_line_appears_once_whatever_the_order(
     assert Counter(texts(found)) == Counter(names(lines))
     random.shuffle(lines)
     assert regions_in_order(lines, WIDTH, HEIGHT) == found
+
+
+def test_columns_are_parted_before_their_lines_are_joined() -> None:
+    left, right = column("a", 100, 100, 12), column("b", 620, 107, 12)
+    title = [line("title", 300, 40, 600, 40)]
+    groups = parted([item.polygon for item in (*right, *title, *left)], 0)
+    assert sorted(groups) == [list(range(12)), [12], list(range(13, 25))]
+
+
+def test_rows_of_receipts_are_not_parted() -> None:
+    items = [line("", 200, 150 + PITCH * row, 200 + 60 * (row * 3 % 5)) for row in range(12)]
+    prices = [line("", 900, 150 + PITCH * row, 70) for row in range(12)]
+    outlines = [item.polygon for item in (*items, *prices)]
+    assert parted(outlines, 0) == [list(range(24))]
+    assert parted([], 0) == []

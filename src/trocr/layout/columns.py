@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .outlines import LevelLine
+from ..document import Line, Polygon
+from .outlines import LevelLine, level
 
 # Lengths are in median line heights, aspects are width over height of a line.
 TOLERANCE = 0.75  # how far outlines may reach into a gap
 MIN_GUTTER = 0.7
 MIN_COLUMN_LINES = 3
 MIN_BLOCK_LINES = 2
+MIN_PARTED_LINES = 8  # fewer words above each other may be chance
 MIN_WORDS_ASPECT = 4.0  # about ten characters: more than a price
+COLUMN_ASPECT = 6.0
 PROSE_ASPECT = 8.0
 PROSE_FILL = 0.75  # of a long line's width, that most lines of running text have
 MIN_BODY_LINES = 6
@@ -25,7 +29,7 @@ MAX_NOTE_WIDTH = 0.6  # of the body's width
 MIN_ADDRESS_GAP = 1.5
 MIN_DATE_ASPECT = 6.0
 SAME_ROW = 0.3
-ALIGNED_SHARE = 0.8
+ALIGNED_SHARE = 0.65
 LONELY_GAP = 1.5  # above a heading or a page number that belongs to no column
 
 FloatArray = NDArray[np.float64]
@@ -52,6 +56,36 @@ class _Band:
     right: Indices
     top: float  # where both sides have lines
     bottom: float
+
+
+def parted(outlines: Sequence[Polygon], degrees: float) -> list[list[int]]:
+    """Group the parts of lines so that no gap between columns of text runs through a group.
+
+    Args:
+        outlines: of words or parts of lines, none empty.
+        degrees: by which the rows fall to the right.
+
+    Returns:
+        Indices of the outlines, each in one group. Parts of one row of a receipt or of a table
+        share a group.
+    """
+    lines = [Line("", outline) for outline in outlines]
+    numbers = {id(line): index for index, line in enumerate(lines)}
+    levelled = [part for line in lines if (part := level(line, degrees, 0, 0))]
+    if not levelled:
+        return []
+    unit = median(part.height for part in levelled)
+    return [sorted(numbers[id(part.line)] for part in group) for group in _parted(levelled, unit)]
+
+
+def _parted(lines: Sequence[LevelLine], unit: float) -> Iterator[Sequence[LevelLine]]:
+    split = Gaps(lines, unit).best() if lines else None
+    if split is None or min(len(split.left), len(split.right)) < MIN_PARTED_LINES:
+        if lines:
+            yield lines
+        return
+    for part in (split.above, split.left, split.right, split.below):
+        yield from _parted(part, unit)
 
 
 class Gaps:
@@ -130,9 +164,11 @@ class Gaps:
         beside = [self._beside(side, band) for side in (left, right)]
         if gutter < MIN_GUTTER * self._unit or min(map(len, beside)) < MIN_BLOCK_LINES:
             return None
-        if min(map(len, beside)) >= MIN_COLUMN_LINES and all(map(self._is_prose, beside)):
+        small = min(map(len, beside)) < MIN_COLUMN_LINES
+        if not small and all(map(self._is_prose, beside)):
             return "columns"
-        if min(np.median(self._aspect[side]) for side in beside) < MIN_WORDS_ASPECT:
+        usual, least = (np.min, MIN_WORDS_ASPECT) if small else (np.median, COLUMN_ASPECT)
+        if min(usual(self._aspect[side]) for side in beside) < least:
             return None
         return None if self._is_aligned(*beside) else "columns"
 
@@ -150,7 +186,8 @@ class Gaps:
 
     def _beside(self, side: Indices, band: _Band) -> Indices:
         middles = self._middle[side]
-        return side[(middles > band.top) & (middles < band.bottom)]
+        inside: Indices = side[(middles > band.top) & (middles < band.bottom)]
+        return inside
 
     def _is_prose(self, side: Indices) -> bool:
         """Whether most lines are about as long as the longest."""
