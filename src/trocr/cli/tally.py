@@ -56,7 +56,7 @@ class Tally:
         fresh = self.pages - self.kept
         row = f"{_count(self.documents, 'document')}, {_count(self.pages, 'page')}, "
         row += f"{_count(self.lines, 'line')} in {_duration(seconds)}"
-        row += f" ({fresh / seconds:.2g} pages/s)" if fresh else ""
+        row += f" ({_rate(fresh / seconds)} pages/s)" if fresh else ""
         row += f", mean confidence {self.confidence / self.rated:.2f}" if self.rated else ""
         yield row
         if self.kept:
@@ -81,6 +81,10 @@ def _place(source: str, number: int | None) -> str:
 
 def _count(number: int, what: str) -> str:
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def _rate(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2f}"
 
 
 def _duration(seconds: float) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from statistics import mean, median
+from statistics import median
 from typing import TypeVar
 
 from PIL import Image
 
 from ..document import Page
 from ..errors import ImageError
+from ..layout.orientation import is_upside_down
 from ..pages import PageFailure, PageImage
 from ..recognizer import LineResult, Recognizer
 from .assembly import assembled, page_of_text
@@ -20,7 +21,6 @@ WINDOW_BATCHES = 4  # lines of this many batches are read together
 WINDOW_PIXELS = 40_000_000  # of the pages and crops that wait
 SURE = 0.5  # median confidence from which a page is taken to be the right way up
 PROBED = 6  # lines, the longest, that are also read upside down where it is not
-BETTER, LEAST_GAIN = 1.5, 0.02  # times and above its confidence, that of a page turned over
 
 Key = TypeVar("Key")
 Other = TypeVar("Other")
@@ -106,15 +106,13 @@ def _is_upside_down(
     reader: Recognizer, draft: Draft, results: list[LineResult], settings: Settings
 ) -> bool:
     """Whether the longest lines read better that way; asked only where reading was unsure."""
-    if draft.given or draft.whole or not results or median(map(_trust, results)) >= SURE:
+    sure = (result.confidence if result.text else 0.0 for result in results)
+    if draft.given or draft.whole or not results or median(sure) >= SURE:
         return False
     longest = sorted(range(len(results)), key=lambda at: -draft.crops[at].image.width)[:PROBED]
     turned = [draft.crops[at].image.transpose(Image.Transpose.ROTATE_180) for at in longest]
     found = reader.read_lines(turned, **settings.of_lines)
-    as_it_is = mean(_trust(results[at]) for at in longest)
-    return mean(map(_trust, found)) > BETTER * as_it_is + LEAST_GAIN
-
-
-def _trust(result: LineResult) -> float:
-    """A line that was found and reads as empty says nothing for the way the page lies."""
-    return result.confidence if result.text else 0.0
+    return is_upside_down(
+        [(results[at].text, results[at].confidence) for at in longest],
+        [(result.text, result.confidence) for result in found],
+    )
