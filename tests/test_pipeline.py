@@ -287,3 +287,19 @@ def test_the_public_names() -> None:
     assert trocr.Document is Document
     assert trocr.write is not None
     assert document.text == "a"
+
+
+def test_a_line_with_a_wide_gap_is_read_in_pieces(reader: BarReader) -> None:
+    receipt = bar_page(100, 120)
+    receipt.paste(bar_page(50).crop((LEFT, PITCH, LEFT + 50, PITCH + BAR + 4)), (300, PITCH))
+    first, second = read_page(receipt, reader).lines
+    assert reader.calls == [3]
+    assert (first.text, second.text) == ("100 50", "120")
+    assert first.confidence == pytest.approx(0.81)  # right if both are
+    assert first.box == (LEFT, PITCH, 350, PITCH + BAR + 4)
+    assert [word.text for word in first.words] == ["100", "50"]
+    assert first.words[1].box == pytest.approx((300, PITCH, 350, PITCH + BAR + 4), abs=1)
+    # A rule is for the text of whole lines.
+    first, second = read_page(receipt, reader, regex="[0-9 ]+").lines
+    assert reader.calls == [3, 2]
+    assert len(first.words) == 1

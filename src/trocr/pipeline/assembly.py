@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
+from math import prod
 
 from ..document import Box, Character, Line, Page, Polygon, Region, Word, rectangle
 from ..layout.crops import Crop
@@ -15,6 +17,8 @@ from .draft import Draft
 
 _DIGITS = 4  # of a confidence
 _PIXELS = 1  # digits of a coordinate after the point
+_REASONS = ("repetition", "length", "eos", "blank")  # of a line, the first that a piece has
+_Piece = tuple[Crop, LineResult]
 
 
 def assembled(draft: Draft, results: Sequence[LineResult]) -> Page:
@@ -22,10 +26,11 @@ def assembled(draft: Draft, results: Sequence[LineResult]) -> Page:
 
     Lines without text are left out, unless their boxes were given.
     """
-    pairs = iter(zip(draft.crops, results, strict=True))
+    found = iter(zip(draft.crops, results, strict=True))
+    read = (list(islice(found, len(pieces))) for pieces in draft.pieces)
     size = draft.upright.size
     regions = [
-        replace(region, lines=tuple(_line(line, *next(pairs), size) for line in region.lines))
+        replace(region, lines=tuple(_line(line, next(read), size) for line in region.lines))
         for region in draft.regions
     ]
     lines = [line for region in regions for line in region.lines]
@@ -60,15 +65,18 @@ def _in_order(lines: Sequence[Line], size: tuple[int, int]) -> list[Region]:
     return list(regions_in_order(lines, *size)) if lines else []
 
 
-def _line(line: Line, crop: Crop, result: LineResult, size: tuple[int, int]) -> Line:
+def _line(line: Line, pieces: Sequence[_Piece], size: tuple[int, int]) -> Line:
+    """A line is right if all its pieces are."""
+    results = [result for _, result in pieces]
+    reasons = {result.finish_reason for result in results}
     return replace(
         line,
-        text=result.text,
+        text=" ".join(result.text for result in results if result.text),
         polygon=_rounded(line.polygon),
         baseline=_rounded(line.baseline),
-        confidence=round(result.confidence, _DIGITS),
-        words=tuple(_words(crop, result, size)),
-        finish_reason=result.finish_reason,
+        confidence=round(prod(result.confidence for result in results), _DIGITS),
+        words=tuple(word for piece in pieces for word in _words(*piece, size)),
+        finish_reason=next(reason for reason in _REASONS if reason in reasons),
     )
 
 

@@ -14,7 +14,9 @@ from ..image import reason
 from ..layout import find_lines
 from ..layout.crops import Crop, cut
 from ..layout.orientation import quarter_turn
+from ..layout.page_ink import ink_of
 from ..pages import PageImage
+from .pieces import pieces_of
 from .settings import Settings
 
 SEVERAL_LINES = "several_lines"  # the flag of a line that may be more than one
@@ -45,7 +47,7 @@ class Draft:
         turn: degrees clockwise that made it upright.
         upright: the picture turned so.
         regions: of the upright picture, lines without text; in reading order if ``given``.
-        crops: of the lines of all regions, in that order.
+        pieces: of each line of all regions, in that order; see ``pieces_of``.
         given: regions and lines were not found, but given.
         whole: the picture is taken for one line.
     """
@@ -54,9 +56,14 @@ class Draft:
     turn: int
     upright: Image.Image
     regions: tuple[Region, ...]
-    crops: tuple[Crop, ...]
+    pieces: tuple[tuple[Crop, ...], ...]
     given: bool = False
     whole: bool = False
+
+    @property
+    def crops(self) -> list[Crop]:
+        """The pieces of all lines."""
+        return [crop for line in self.pieces for crop in line]
 
     @property
     def pixels(self) -> int:
@@ -72,7 +79,7 @@ def draft_of(picture: PageImage, settings: Settings) -> Draft:
         ImageError: the detector fails on this page, or there are no boxes for it.
         UsageError, DataError: a detector or boxes that cannot be used at all.
     """
-    finder = _Finder(picture, settings.detector)
+    finder = _Finder(picture, settings)
     if settings.boxes:
         return _by_boxes(finder, settings.boxes.page(picture))
     image = picture.image
@@ -83,12 +90,12 @@ def draft_of(picture: PageImage, settings: Settings) -> Draft:
         return _drafted(finder, 0, image, lines)
     region = Region((Line("", rectangle((0, 0, *image.size))),))
     crop = Crop(image, (1, 0, 0, 0, 1, 0))
-    return Draft(picture, 0, image, (region,), (crop,), whole=True)
+    return Draft(picture, 0, image, (region,), ((crop,),), whole=True)
 
 
 def turned_draft(picture: PageImage, turn: int, settings: Settings) -> Draft:
     """Find the lines of a page that is upright once it was turned clockwise."""
-    finder = _Finder(picture, settings.detector)
+    finder = _Finder(picture, settings)
     upright = _turned(picture.image, turn)
     return _drafted(finder, turn, upright, finder.lines(upright))
 
@@ -124,7 +131,8 @@ def _drafted(finder: _Finder, turn: int, upright: Image.Image, lines: Sequence[L
         rows = finder.rows(upright, crop) if SEVERAL_LINES in line.flags else []
         pairs += rows or [(line, crop)]
     region = Region(tuple(line for line, _ in pairs))
-    return Draft(finder.picture, turn, upright, (region,), tuple(crop for _, crop in pairs))
+    pieces = finder.pieces(upright, [crop for _, crop in pairs])
+    return Draft(finder.picture, turn, upright, (region,), pieces)
 
 
 def _by_boxes(finder: _Finder, given: Page) -> Draft:
@@ -141,7 +149,8 @@ def _by_boxes(finder: _Finder, given: Page) -> Draft:
             found += rows or [(line, crop)]
         regions.append(replace(region, lines=tuple(line for line, _ in found)))
         crops += [crop for _, crop in found]
-    return Draft(finder.picture, turn, upright, tuple(regions), tuple(crops), given=True)
+    pieces = finder.pieces(upright, crops)
+    return Draft(finder.picture, turn, upright, tuple(regions), pieces, given=True)
 
 
 @dataclass(frozen=True)
@@ -149,12 +158,12 @@ class _Finder:
     """Finds lines on one page, so that what goes wrong is said to be there."""
 
     picture: PageImage
-    detector: str
+    settings: Settings
 
     def lines(self, image: Image.Image) -> tuple[Line, ...]:
         """Those of the page turned upright, or of a part of it."""
         try:
-            return find_lines(image, detector=self.detector)
+            return find_lines(image, detector=self.settings.detector)
         except TrOCRError:
             raise
         except Exception as error:  # whatever a detector stumbles over costs this page only
@@ -163,6 +172,13 @@ class _Finder:
                 f" {reason(error)}.",
                 "Try another detector.",
             ) from error
+
+    def pieces(self, upright: Image.Image, crops: Sequence[Crop]) -> tuple[tuple[Crop, ...], ...]:
+        """Each crop, in pieces unless a rule is for the text of whole lines."""
+        if not crops or self.settings.regex is not None or self.settings.lexicon is not None:
+            return tuple((crop,) for crop in crops)
+        ink = ink_of(upright)
+        return tuple(pieces_of(crop, ink) for crop in crops)
 
     def rows(self, upright: Image.Image, crop: Crop) -> list[_LineCrop]:
         """The lines above each other within the crop of one; none if there are no two."""
