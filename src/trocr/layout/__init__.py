@@ -5,12 +5,14 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from ..document import Line, Polygon
+from ..document import Line
 from ..errors import UsageError
 from .baseline import baseline_of
 from .boxes import TextBox, in_rows, page_slope
-from .page_ink import ink_of
+from .envelope import envelope_of
+from .page_ink import PageInk, ink_of
 from .rows import rows_of
+from .strip import strip_of
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -44,11 +46,10 @@ def find_lines(image: Image.Image, *, detector: str = "auto") -> tuple[Line, ...
     corners = text_boxes(image)
     ink = ink_of(image)
     boxes = in_rows(corners, page_slope(corners))
-    return tuple(Line("", _outline(row), baseline_of(row, ink)) for row in rows_of(boxes))
+    return tuple(_line(row, ink) for row in rows_of(boxes))
 
 
-def _outline(row: list[TextBox]) -> Polygon:
-    """Along the upper edges of all boxes, back along the lower ones."""
-    upper = [corner for box in row for corner in box.corners[:2]]
-    lower = [corner for box in reversed(row) for corner in box.corners[2:]]
-    return tuple((float(x), float(y)) for x, y in (*upper, *lower))
+def _line(row: list[TextBox], ink: PageInk) -> Line:
+    strip = strip_of(row, ink)
+    baseline = baseline_of(strip)
+    return Line("", envelope_of(strip, baseline), strip.to_page(*baseline))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 MIN_ASPECT = 2.5  # a shorter box tells no direction
 MAX_SLOPE = 0.36  # 20°: a steeper box is no part of a row
+UPRIGHT = 2.5  # a box so many times higher than wide is not one letter
 
 FloatArray = NDArray[np.float64]
 
@@ -37,6 +38,11 @@ class TextBox:
     def slope(self) -> float:
         """Pixels down for a pixel to the right."""
         return float((self.right[1] - self.left[1]) / max(1.0, self.right[0] - self.left[0]))
+
+    @property
+    def stands(self) -> bool:
+        """Whether it is no part of a row: steep, or upright as a whole."""
+        return abs(self.slope) > MAX_SLOPE or self.height > UPRIGHT * self.width
 
     @property
     def middle(self) -> FloatArray:
@@ -69,16 +75,15 @@ def page_slope(boxes: FloatArray) -> float:
 
 
 def in_rows(boxes: FloatArray, slope: float) -> list[TextBox]:
-    """Boxes that are parts of rows, those without a direction of their own along the page's.
+    """Boxes with ends that are upright or nearly so.
 
     The smallest rectangle around a short word or a digit may stand on its edge; such a box is
-    drawn anew, and so is one that is steeper than a row can be. One inside another is left out.
+    drawn anew along the page's slope. One inside another is left out.
     """
     found = []
     for corners in boxes:
         box = text_box(corners)
-        short = box.width < MIN_ASPECT * box.height
-        if (short and abs(box.slope - slope) > 0.05) or abs(box.slope) > MAX_SLOPE:
+        if box.width < MIN_ASPECT * box.height and abs(box.slope - slope) > 0.05:
             box = text_box(_along(corners, slope))
         found.append(box)
     return [box for box in found if not any(_within(box, other) for other in found)]

@@ -6,12 +6,19 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 
 from ..document import Line, Point
 from ..errors import UsageError
+from .page_ink import Matrix
 
 PADDING = 0.08  # of the line's height, on all sides
+OUTSIDE = 0.15  # of the line's height: what is further from the polygon belongs to other lines
+MIN_SIDE = 4  # pixels
+LEVEL = 1.0  # pixels that a line may fall from end to end without being turned
+
+FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -20,11 +27,11 @@ class Crop:
 
     Attributes:
         image: RGB, the line level.
-        matrix: ``a, b, c, d, e, f``; crop (x, y) is page (ax + by + c, dx + ey + f).
+        matrix: from the crop to the page; pixel (0, 0) covers (0, 0) to (1, 1).
     """
 
     image: Image.Image
-    matrix: tuple[float, float, float, float, float, float]
+    matrix: Matrix
 
     def to_page(self, x: float, y: float) -> Point:
         """Where a place of the crop is on the page, in pixels of each."""
@@ -35,6 +42,9 @@ class Crop:
 def cut(image: Image.Image, line: Line) -> Crop:
     """The picture of a line, turned so that its baseline is level, with `PADDING` around it.
 
+    What is clearly outside the polygon, and so part of other lines, is painted over with the
+    colour of the paper. Of a polygon beyond the page, the part on the page is cut.
+
     Args:
         image: the page, RGB.
         line: has a polygon in pixels of `image`.
@@ -44,33 +54,71 @@ def cut(image: Image.Image, line: Line) -> Crop:
     """
     if len(line.polygon) < 3:
         raise UsageError("A line without a polygon cannot be cut.", "Find lines first.")
+    points = np.asarray(line.polygon, np.float64).clip((0, 0), image.size)
     cosine, sine = _direction(line)
-    points = np.asarray(line.polygon, np.float64)
-    along = points @ (cosine, sine)
-    across = points @ (-sine, cosine)
-    margin = PADDING * float(np.ptp(across)) + 1
-    left, top = along.min() - margin, across.min() - margin
-    width, height = (max(4, math.ceil(np.ptp(span) + 2 * margin)) for span in (along, across))
-    matrix = (
-        cosine,
-        -sine,
-        float(left * cosine - top * sine),
-        sine,
-        cosine,
-        float(left * sine + top * cosine),
-    )
-    paper = tuple(int(level) for level in np.median(np.asarray(image.reduce(8)), axis=(0, 1)))
-    picture = image.transform(
-        (width, height), Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC, fillcolor=paper
-    )
-    return Crop(picture, matrix)
+    to_level = np.array([[cosine, -sine], [sine, cosine]])
+    level = points @ to_level
+    height = float(np.ptp(level[:, 1]))
+    margin = PADDING * height + 1
+    left, top = (math.floor(edge) for edge in level.min(0) - margin)
+    right, bottom = (math.ceil(edge) for edge in level.max(0) + margin)
+    size = max(right - left, MIN_SIDE), max(bottom - top, MIN_SIDE)
+    origin = to_level @ (left, top)
+    matrix = (cosine, -sine, float(origin[0]), sine, cosine, float(origin[1]))
+    picture = _levelled(image, matrix, size)
+    return Crop(_without_neighbours(picture, level - (left, top), OUTSIDE * height), matrix)
 
 
 def _direction(line: Line) -> tuple[float, float]:
     """Cosine and sine of the angle by which the line falls."""
-    ends = line.baseline if len(line.baseline) > 1 else line.polygon[:2]
-    across, down = ends[-1][0] - ends[0][0], ends[-1][1] - ends[0][1]
+    ends = np.asarray(line.baseline if len(line.baseline) > 1 else line.polygon[:2], np.float64)
+    if len(ends) > 2:
+        # The main axis: where the line bends, its ends say little.
+        spread = ends - ends.mean(0)
+        axis = np.linalg.svd(spread, full_matrices=False)[2][0]
+        across, down = axis * np.sign(axis @ (ends[-1] - ends[0]))
+    else:
+        across, down = ends[1] - ends[0]
     length = math.hypot(across, down)
-    if across <= 0 or length == 0:
+    fall = abs(down / length) * math.dist(ends[0], ends[-1]) if length else 0.0
+    if fall < LEVEL and across >= 0:
         return 1.0, 0.0
-    return across / length, down / length
+    return float(across / length), float(down / length)
+
+
+def _levelled(image: Image.Image, matrix: Matrix, size: tuple[int, int]) -> Image.Image:
+    """The part of the page that the crop shows; beyond the page the colour of the paper."""
+    paper = _paper(image, matrix, size)
+    return image.transform(
+        size, Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC, fillcolor=paper
+    )
+
+
+def _paper(image: Image.Image, matrix: Matrix, size: tuple[int, int]) -> tuple[int, ...]:
+    """The colour of most of the crop."""
+    small = max(1, size[0] // 4), max(1, size[1] // 4)
+    a, b, c, d, e, f = matrix
+    step_x, step_y = size[0] / small[0], size[1] / small[1]
+    coarse = (a * step_x, b * step_y, c, d * step_x, e * step_y, f)
+    options = {"fillcolor": (0, 0, 0, 0)}
+    part = image.convert("RGBA").transform(small, Image.Transform.AFFINE, coarse, **options)
+    pixels = np.asarray(part).reshape(-1, 4)
+    on_page = pixels[pixels[:, 3] > 0, :3]
+    return tuple(int(level) for level in np.median(on_page, axis=0)) if len(on_page) else (255,) * 3
+
+
+def _without_neighbours(picture: Image.Image, polygon: FloatArray, reach: float) -> Image.Image:
+    """Painted over where it is further than `reach` from the polygon."""
+    outline = [(float(x), float(y)) for x, y in polygon]
+    mask = Image.new("1", picture.size, 1)
+    draw = ImageDraw.Draw(mask)
+    draw.polygon(outline, fill=0)
+    draw.line([*outline, *outline[:2]], fill=0, width=max(1, round(2 * reach)), joint="curve")
+    if mask.getextrema() == (0, 0):
+        return picture
+    pixels = np.asarray(picture)
+    inside = pixels[~np.asarray(mask)]
+    paper = tuple(int(level) for level in np.median(inside, axis=0))
+    cleaned = picture.copy()
+    cleaned.paste(paper, mask=mask)
+    return cleaned

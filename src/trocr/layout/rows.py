@@ -15,9 +15,10 @@ MIN_OVERLAP_FAR = 0.75  # the same, where the gap is wide
 WIDE_GAP = 2.0  # heights
 MIN_HEIGHT_RATIO = 0.45  # of neighbours of a row
 MAX_INTRUSION = 1.0  # heights by which neighbours may run into each other along the row
-GUTTER_ROWS = 4  # a white river through fewer rows may be chance
-RUNNING_TEXT = 9.0  # heights: lines at both sides of a gutter are wider
-ROW_PITCH = 4.0  # heights between two rows that a river joins, at most
+GUTTER_ROWS = 4  # a white river with fewer lines at a side may be chance
+RUNNING_TEXT = 9.0  # heights: many lines at both sides of a gutter are wider
+WIDER_LINES = 65  # per cent of the lines at a side that may be narrower
+MIN_RIVER = 0.3  # heights: a river is nowhere narrower
 
 
 @dataclass(frozen=True)
@@ -77,10 +78,12 @@ def _distances_on_rows(boxes: Sequence[TextBox]) -> NDArray[np.float64]:
     height = np.array([box.height for box in boxes])
     width = np.array([box.width for box in boxes])
     slope = np.array([box.slope for box in boxes])
+    stands = np.array([box.stands for box in boxes])
     lower, higher = np.minimum.outer(height, height), np.maximum.outer(height, height)
     gap = left[None, :, 0] - right[:, None, 0]
     middle = (left[:, 0] + right[:, 0]) / 2
     ordered = (gap >= -MAX_INTRUSION * lower) & (middle[None] > middle[:, None])
+    ordered &= ~np.logical_or.outer(stands, stands)
     # A dash or a full stop is lower than the letters beside it.
     small = np.minimum.outer(width, width) < higher
     alike = lower >= np.where(small, MIN_HEIGHT_RATIO / 2, MIN_HEIGHT_RATIO) * higher
@@ -94,50 +97,54 @@ def _distances_on_rows(boxes: Sequence[TextBox]) -> NDArray[np.float64]:
 
 def _gutters(boxes: Sequence[TextBox], gaps: Sequence[Gap]) -> set[Gap]:
     """Gaps that are parts of a gutter."""
-    ordered = sorted((gap for gap in gaps if gap.right > gap.left), key=lambda gap: gap.middle)
-    found: set[Gap] = set()
-    for first in range(len(ordered)):
-        river = _river(ordered[first:], boxes)
-        if len(river) >= GUTTER_ROWS and _between_running_text(river, boxes, gaps):
-            found.update(river)
-    return found
+    return {gap for gap in gaps if gap.right > gap.left and _in_gutter(gap, boxes, gaps)}
 
 
-def _river(gaps: Sequence[Gap], boxes: Sequence[TextBox]) -> list[Gap]:
-    """Gaps below the first one that share a strip of white with it, no box in between."""
-    river = [gaps[0]]
-    left, right = gaps[0].left, gaps[0].right
-    for gap in gaps[1:]:
-        last = river[-1]
-        if gap.middle - last.middle > ROW_PITCH * max(gap.height, last.height):
-            break
-        shared = max(left, gap.left), min(right, gap.right)
-        if shared[1] - shared[0] < 0.3 * gap.height or gap.middle <= last.middle:
-            continue
-        if any(_blocks(box, shared, last.middle, gap.middle) for box in boxes):
-            break
-        river.append(gap)
-        left, right = shared
-    return river
+def _in_gutter(gap: Gap, boxes: Sequence[TextBox], gaps: Sequence[Gap]) -> bool:
+    """Whether the river through a gap has many lines of running text at both sides."""
+    left, right, top, bottom = _river(gap, boxes)
+    beside = [index for index, box in enumerate(boxes) if top < box.middle[1] < bottom]
+    inside = set(beside)
+    after = {
+        each.before: each.after
+        for each in gaps
+        if {each.before, each.after} <= inside
+        and each.right - each.left < each.height
+        and not (each.left <= left and right <= each.right)
+    }
+    widths: tuple[list[float], list[float]] = ([], [])
+    for start in inside - set(after.values()):
+        chain = [boxes[index] for index in _chain(start, after)]
+        height = float(np.mean([box.height for box in chain]))
+        side = 0 if chain[-1].middle[0] < left else 1
+        widths[side].append(float(chain[-1].right[0] - chain[0].left[0]) / height)
+    return all(
+        len(side) >= GUTTER_ROWS and np.percentile(side, WIDER_LINES) >= RUNNING_TEXT
+        for side in widths
+    )
 
 
-def _blocks(box: TextBox, strip: tuple[float, float], top: float, bottom: float) -> bool:
-    across = min(box.right[0], strip[1]) - max(box.left[0], strip[0])
-    return bool(across >= strip[1] - strip[0] and top < box.middle[1] < bottom)
+def _river(gap: Gap, boxes: Sequence[TextBox]) -> tuple[float, float, float, float]:
+    """The strip of white through a gap, upwards and downwards until a box fills it.
 
-
-def _between_running_text(
-    river: Sequence[Gap], boxes: Sequence[TextBox], gaps: Sequence[Gap]
-) -> bool:
-    narrow = [gap for gap in gaps if gap not in river and gap.right - gap.left < gap.height]
-    after = {gap.before: gap.after for gap in narrow}
-    before = {gap.after: gap.before for gap in narrow}
-
-    def width(indices: list[int]) -> float:
-        chain = [boxes[index] for index in indices]
-        extent = max(box.right[0] for box in chain) - min(box.left[0] for box in chain)
-        return float(extent / np.mean([box.height for box in chain]))
-
-    left = [width(_chain(gap.before, before)) for gap in river]
-    right = [width(_chain(gap.after, after)) for gap in river]
-    return min(float(np.median(left)), float(np.median(right))) >= RUNNING_TEXT
+    Returns:
+        Its left, right, top and bottom.
+    """
+    left, right = gap.left, gap.right
+    ends = []
+    for step in (-1, 1):
+        end = step * np.inf
+        distances = sorted(
+            ((step * float(box.middle[1] - gap.middle), box.corners) for box in boxes),
+            key=lambda item: item[0],
+        )
+        for distance, corners in distances:
+            first, last = corners[:, 0].min(), corners[:, 0].max()
+            if distance <= 0 or last <= left or first >= right:
+                continue
+            if max(first - left, right - last) < MIN_RIVER * gap.height:
+                end = gap.middle + step * distance
+                break
+            left, right = (left, first) if first - left > right - last else (last, right)
+        ends.append(end)
+    return left, right, min(ends), max(ends)
