@@ -55,8 +55,11 @@ class Replicas:
                 distributed.init_process_group("gloo")
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
         if self.size > 1:
+            if kind is None:
+                # Gloo's threads may still hold tensors, which abort an interpreter that ends.
+                distributed.barrier()
             distributed.destroy_process_group()
 
     def average_gradients(self, model: nn.Module) -> None:
