@@ -18,13 +18,17 @@ LEFT, BAR, PITCH = 40, 20, 60
 
 
 def bar_page(*widths: int, size: tuple[int, int] = (400, 300)) -> Image.Image:
-    """A page with a black bar for each line, of a width that is a multiple of ten."""
+    """A page with a bar for each line, of a width that is a multiple of ten.
+
+    Bars are hollow: as in text, most of a line is paper.
+    """
     page = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(page)
     for row, width in enumerate(widths, start=1):
         top = row * PITCH
-        draw.rectangle((LEFT, top, LEFT + width - 1, top + BAR - 1), "black")
-        draw.rectangle((LEFT, top, LEFT + BAR - 1, top + BAR + 3), "black")  # its foot
+        for right, bottom in ((width, BAR), (BAR, BAR + 4)):  # the bar, and its foot
+            corners = (LEFT, top, LEFT + right - 1, top + bottom - 1)
+            draw.rectangle(corners, outline="black", width=2)
     return page
 
 
