@@ -1,7 +1,7 @@
 """The ``trocr`` command: one module a verb, which imports what it needs when it runs.
 
 Exit codes: 0 fine, 1 unexpected, 2 usage, 3 some pictures could not be read, 4 model, 5 data set,
-130 interrupted.
+6 output, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ Exit codes:
   2  wrong usage
   3  some pictures could not be read (the others were)
   4  the model cannot be loaded
-  5  the labelled set cannot be read
+  5  the labelled set, or the boxes, cannot be read
+  6  the output cannot be written
 """
 
 app = typer.Typer(
@@ -63,11 +64,11 @@ def trocr(
         ),
     ] = False,
 ) -> None:
-    """Read pictures of text lines, offline, with a model that comes with the package.
+    """Read pages, offline, with a model that comes with the package.
 
     \b
-    trocr read receipt-line.png
-    trocr read lines/*.png --format json > lines.jsonl
+    trocr read receipt.jpg
+    trocr read scans/ -o out/ --format txt,pdf
     trocr evaluate labelled.tar.gz --protocol sroie --ignore-case
     """
 
