@@ -14,7 +14,7 @@ from PIL import Image
 from trocr.decoding import RepetitionGuard
 from trocr.errors import CheckpointError, ImageError, UsageError
 from trocr.generation_config import GenerationConfig
-from trocr.hybrid import HybridDecoder
+from trocr.hybrid import EncodedLines, HybridDecoder
 from trocr.recognizer import load
 
 TEXTS = ["1", "ABC", "12.50", "0123456789", "A-B", "J", "2024/11/22", "ABCDEFGHIJ 0123456789"]
@@ -154,7 +154,8 @@ def test_hypotheses_are_sorted_by_the_joint_score():
     decoder = HybridDecoder(
         model, settings(model, num_beams=4, num_return_sequences=4), guard=RepetitionGuard()
     )
-    for line in decoder.decode(encoded):
+    [(_, found)] = decoder.decode([EncodedLines(list(range(len(PICTURES))), encoded)], 32)
+    for line in found:
         scores = [hypothesis.logprob for hypothesis in line]
         assert scores == sorted(scores, reverse=True)
         texts = [tuple(hypothesis.token_ids) for hypothesis in line]

@@ -7,12 +7,13 @@ the hypothesis with the better joint probability is kept.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
 
 from .ctc import ctc_greedy_ids, ctc_log_probability
 from .decoding import Constraint, GenerateOutput, RepetitionGuard, longest_sequence
@@ -53,6 +54,28 @@ class Hypothesis:
         return self.logprob / max(1, len(self.token_logprobs))
 
 
+@dataclass(frozen=True)
+class EncodedLines:
+    """Encoder outputs of some lines, and the numbers by which the caller knows them."""
+
+    numbers: list[int]
+    encoded: EncoderOutput
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def select(self, rows: list[int]) -> EncodedLines:
+        """Some of the lines."""
+        index = torch.tensor(rows, device=self.encoded.last_hidden_state.device)
+        return EncodedLines([self.numbers[row] for row in rows], select_rows(self.encoded, index))
+
+    @staticmethod
+    def join(parts: Sequence[EncodedLines]) -> EncodedLines:
+        """All lines of several batches, padded to the longest."""
+        numbers = [number for part in parts for number in part.numbers]
+        return EncodedLines(numbers, join_rows([part.encoded for part in parts]))
+
+
 class HybridDecoder:
     """Turns encoder outputs into hypotheses, best first.
 
@@ -75,21 +98,51 @@ class HybridDecoder:
         self.constraint = constraint
         self.guard = guard
 
-    def decode(self, encoded: EncoderOutput) -> list[list[Hypothesis]]:
-        """Hypotheses of every line, best first; at least one each."""
+    def decode(
+        self, batches: Iterable[EncodedLines], search_size: int
+    ) -> Iterator[tuple[EncodedLines, list[list[Hypothesis]]]]:
+        """Hypotheses of every line, best first; at least one each. Lines change their order.
+
+        Those that the decoder has to search wait for others of later batches: a step of the search
+        costs nearly the same for one line as for many.
+
+        Args:
+            search_size: lines that are searched together, or more.
+        """
+        waiting: list[EncodedLines] = []
+        drafts: dict[int, Hypothesis] = {}
+        for lines in batches:
+            readings, agreed = self._drafts(lines)
+            if agreed:
+                yield self._rescored(lines.select(agreed), [[readings[row]] for row in agreed])
+            drafts.update(zip(lines.numbers, readings, strict=False))
+            if open_rows := sorted(set(range(len(lines))).difference(agreed)):
+                waiting.append(lines.select(open_rows))
+            if sum(map(len, waiting)) >= search_size:
+                yield self._searched(EncodedLines.join(waiting), drafts)
+                waiting = []
+        if waiting:
+            yield self._searched(EncodedLines.join(waiting), drafts)
+
+    def _drafts(self, lines: EncodedLines) -> tuple[list[Hypothesis], list[int]]:
+        """A draft of each line, and the rows where no search can find another reading."""
+        encoded = lines.encoded
         if encoded.ctc_logits is None or encoded.attention_mask is None:
-            return self._search(encoded)
+            return [], []
         blank = self.model.config.encoder.ctc_blank_token_id
         drafts = ctc_greedy_ids(encoded.ctc_logits, encoded.attention_mask, blank)
         readings, agreed = self._verify(encoded, drafts)
         greedy = self.settings.num_beams == 1 and not self.settings.do_sample
-        open_rows = [i for i, same in enumerate(agreed) if not (same and greedy)]
-        hypotheses = [[reading] for reading in readings]
-        if open_rows:
-            rows = torch.tensor(open_rows, device=encoded.ctc_logits.device)
-            for row, found in zip(open_rows, self._search(select_rows(encoded, rows)), strict=True):
-                hypotheses[row] = self._with_draft(found, readings[row])
-        return [self._rescored(encoded, row, found) for row, found in enumerate(hypotheses)]
+        return readings, [row for row, same in enumerate(agreed) if same and greedy]
+
+    def _searched(
+        self, lines: EncodedLines, drafts: dict[int, Hypothesis]
+    ) -> tuple[EncodedLines, list[list[Hypothesis]]]:
+        found = self._search(lines.encoded)
+        if lines.encoded.ctc_logits is None:
+            return lines, found
+        pairs = zip(lines.numbers, found, strict=True)
+        return self._rescored(lines, [self._with_draft(row, drafts[n]) for n, row in pairs])
 
     def _with_draft(self, found: list[Hypothesis], draft: Hypothesis) -> list[Hypothesis]:
         written = any(hypothesis.token_ids == draft.token_ids for hypothesis in found)
@@ -159,17 +212,21 @@ class HybridDecoder:
         return Hypothesis(ids, logprobs, reason)
 
     def _rescored(
-        self, encoded: EncoderOutput, row: int, found: list[Hypothesis]
-    ) -> list[Hypothesis]:
-        assert encoded.ctc_logits is not None
-        assert encoded.attention_mask is not None
+        self, lines: EncodedLines, found: list[list[Hypothesis]]
+    ) -> tuple[EncodedLines, list[list[Hypothesis]]]:
+        """The lines and their hypotheses, best first by CTC head and decoder."""
+        logits, mask = lines.encoded.ctc_logits, lines.encoded.attention_mask
+        assert logits is not None
+        assert mask is not None
         blank = self.model.config.encoder.ctc_blank_token_id
-        texts = [hypothesis.token_ids for hypothesis in found]
-        scores = ctc_log_probability(
-            encoded.ctc_logits[row], encoded.attention_mask[row], texts, blank
-        )
-        rescored = [replace(h, ctc_logprob=score) for h, score in zip(found, scores, strict=True)]
-        return sorted(rescored, key=lambda h: h.logprob, reverse=True)
+        rescored = []
+        for row, hypotheses in enumerate(found):
+            texts = [hypothesis.token_ids for hypothesis in hypotheses]
+            scores = ctc_log_probability(logits[row], mask[row], texts, blank)
+            scored = zip(hypotheses, scores, strict=True)
+            joint = [replace(hypothesis, ctc_logprob=score) for hypothesis, score in scored]
+            rescored.append(sorted(joint, key=lambda h: h.logprob, reverse=True))
+        return lines, rescored
 
 
 def select_rows(encoded: EncoderOutput, rows: Tensor) -> EncoderOutput:
@@ -180,6 +237,22 @@ def select_rows(encoded: EncoderOutput, rows: Tensor) -> EncoderOutput:
         attention_mask=None if masks is None else masks[rows],
         ctc_logits=None if logits is None else logits[rows],
     )
+
+
+def join_rows(parts: Sequence[EncoderOutput]) -> EncoderOutput:
+    """The encoder outputs of several batches of lines, padded to the longest."""
+    masks = [part.attention_mask for part in parts if part.attention_mask is not None]
+    logits = [part.ctc_logits for part in parts if part.ctc_logits is not None]
+    return EncoderOutput(
+        last_hidden_state=_joined([part.last_hidden_state for part in parts]),
+        attention_mask=_joined(masks) if masks else None,
+        ctc_logits=_joined(logits) if logits else None,
+    )
+
+
+def _joined(tensors: Sequence[Tensor]) -> Tensor:
+    """Tensors (rows, length, ...) to one, padded with 0."""
+    return pad_sequence([row for tensor in tensors for row in tensor], batch_first=True)
 
 
 def _padded(rows: list[list[int]], value: int, encoded: EncoderOutput) -> Tensor:

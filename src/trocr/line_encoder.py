@@ -29,14 +29,30 @@ class ConvBlock(nn.Module):
         self.column_stride = stride[1]
         self.residual = channels_in == channels_out and stride == (1, 1)
 
-    def forward(self, pixels: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
-        """(batch, channels, height, width) and the (batch, 1, 1, width) mask of real columns."""
-        columns = columns[..., :: self.column_stride]
-        out = F.relu(self.norm(self.conv(pixels)))
-        if self.residual:
-            out = out + pixels
-        # Padding must look like the zero border a line sees when it is alone in its batch.
-        return out * columns.to(out.dtype), columns
+    def forward(self, pixels: Tensor, widths: Tensor) -> tuple[Tensor, Tensor]:
+        """(batch, channels, height, width) and the (batch,) widths of the lines in it, int64."""
+        widths = widths // self.column_stride
+        out = self._normalized(pixels)
+        # A line ends in the zero border that it has alone; what is beyond touches it no more.
+        shorter = (widths < out.shape[3]).nonzero()[:, 0]
+        out[shorter, :, :, widths[shorter]] = 0
+        out = F.relu(out)
+        return out + pixels if self.residual else out, widths
+
+    def _normalized(self, pixels: Tensor) -> Tensor:
+        if self.training:
+            normalized: Tensor = self.norm(self._convolved(pixels, self.conv.weight))
+            return normalized
+        norm = self.norm
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+        weight = self.conv.weight * scale[:, None, None, None]
+        return self._convolved(pixels, weight, norm.bias - norm.running_mean * scale)
+
+    def _convolved(self, pixels: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        weight = weight.to(memory_format=torch.channels_last)  # the layout that CPUs compute in
+        return F.conv2d(pixels, weight, bias, self.conv.stride, self.conv.padding)
 
 
 class LineEncoderLayer(nn.Module):
@@ -118,14 +134,10 @@ class LineEncoder(nn.Module):
         batch, _channels, _height, width = pixel_values.shape
         if pixel_mask is None:
             pixel_mask = pixel_values.new_ones((batch, width))
-        columns = pixel_mask[:, None, None, :]
-        states = pixel_values
+        states, widths = pixel_values, pixel_mask.sum(1, dtype=torch.int64)
         for block in self.stem:
-            states, columns = block(states, columns)
-        # Columns side by side become one token: (batch, tokens, channels * rows * columns).
-        states = states.reshape(*states.shape[:3], width // PIXELS_PER_TOKEN, -1)
-        states = states.permute(0, 3, 1, 2, 4)
-        states = self.projection(states.flatten(2))
+            states, widths = block(states, widths)
+        states = self._tokens(states)
         states = states + sinusoids(states.shape[1], states.shape[2], states)
         token_mask = pixel_mask[:, ::PIXELS_PER_TOKEN]
         attention_mask = None if bool(token_mask.all()) else padding_mask(token_mask, states.dtype)
@@ -142,6 +154,16 @@ class LineEncoder(nn.Module):
             attention_mask=token_mask,
             ctc_logits=self.ctc_head(states).view(batch, -1, self.config.ctc_vocab_size),
         )
+
+    def _tokens(self, pixels: Tensor) -> Tensor:
+        """(batch, channels, rows, width) to (batch, tokens, hidden_size)."""
+        batch, channels, rows, _width = pixels.shape
+        columns = PIXELS_PER_TOKEN // 4
+        # Channels last, as they are in memory: the weights are put in order instead.
+        values = pixels.permute(0, 2, 3, 1).reshape(batch, rows, -1, columns, channels)
+        values = values.transpose(1, 2).flatten(2)
+        weight = self.projection.weight.view(-1, channels, rows, columns)
+        return F.linear(values, weight.permute(0, 2, 3, 1).flatten(1), self.projection.bias)
 
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, nn.Linear):

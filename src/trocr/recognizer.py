@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from .decoding import (
 from .document import Word
 from .errors import CheckpointError, UsageError
 from .hub import resolve_folder
-from .hybrid import HybridDecoder, Hypothesis
+from .hybrid import EncodedLines, HybridDecoder, Hypothesis
 from .image import load_image
 from .ink import is_blank
 from .model import VisionEncoderDecoderModel
@@ -88,8 +88,8 @@ def load(
 
     Args:
         device: ``"auto"`` (CUDA where there is one), ``"cpu"``, ``"cuda"``, ``"cuda:1"``, …
-        dtype: ``"auto"`` (bfloat16 on CUDA that has it, else float32), ``"float32"``,
-            ``"bfloat16"`` or ``"float16"``.
+        dtype: ``"auto"`` (bfloat16 where the hardware multiplies it: CUDA, AMX; else float32),
+            ``"float32"``, ``"bfloat16"`` or ``"float16"``.
 
     Raises:
         CheckpointError: no such model, or one that cannot be loaded.
@@ -202,16 +202,15 @@ class Recognizer:
         pictures = {i: load_image(image) for i, image in enumerate(images)}
         inked = [i for i, picture in pictures.items() if not is_blank(picture)]
         inked.sort(key=lambda i: pictures[i].width / pictures[i].height)
-        for start in range(0, len(inked), batch_size):
-            rows = inked[start : start + batch_size]
-            batch = [pictures[i] for i in rows]
-            encoded = self._encode(batch)
-            found = decoder.decode(encoded)
+        chunks = (inked[i : i + batch_size] for i in range(0, len(inked), batch_size))
+        batches = (EncodedLines(rows, self._encode([pictures[i] for i in rows])) for rows in chunks)
+        for lines, found in decoder.decode(batches, search_size=batch_size):
             read = [self._result(hypotheses[:n_best]) for hypotheses in found]
             if words:
-                read = self._with_words(read, batch, encoded, found)
-            for i, result in zip(rows, read, strict=True):
-                results[i] = result
+                drawn = [pictures[i] for i in lines.numbers]
+                read = self._with_words(read, drawn, lines.encoded, found)
+            for number, result in zip(lines.numbers, read, strict=True):
+                results[number] = result
         return results
 
     def _encode(self, pictures: list[Image.Image]) -> EncoderOutput:
@@ -308,9 +307,16 @@ def _device(name: str) -> torch.device:
 
 def _dtype(name: str, device: torch.device) -> torch.dtype:
     if name == "auto":
-        fast = device.type == "cuda" and torch.cuda.is_bf16_supported()
-        return torch.bfloat16 if fast else torch.float32
+        return torch.bfloat16 if _multiplies_bfloat16(device) else torch.float32
     dtypes = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
     if name not in dtypes:
         raise UsageError(f"Unknown dtype {name!r}.", f"Known: auto, {', '.join(dtypes)}.")
     return dtypes[name]
+
+
+def _multiplies_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    capabilities: Callable[[], Mapping[str, Any]]
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)  # newer than torch 2.6
+    return device.type == "cpu" and bool(capabilities().get("amx_bf16"))
