@@ -15,9 +15,11 @@ import torch
 from line_models import text_picture
 from training_runs import assert_equal_weights, configuration, log_of, prepared, weights
 
+from trocr.checkpoint import read_tensors
 from trocr.errors import CheckpointError, DataError, UsageError
 from trocr.labelled_lines import read_labelled_lines
 from trocr.recognizer import load
+from trocr.training.config import TrainingConfig
 from trocr.training.loop import Trainer, train
 from trocr.training.replicas import Replicas
 
@@ -213,6 +215,21 @@ def test_a_run_starts_from_the_weights_of_a_model(folder: Path) -> None:
     }
     assert_equal_weights(dict(trainer.model.state_dict()), averaged)
     assert_equal_weights(dict(trainer.average.state_dict()), averaged)
+
+
+def test_a_flatter_model_starts_from_some_layers(folder: Path) -> None:
+    source = configuration(folder, 1).source
+    deep = source.replace("num_hidden_layers = 1", "num_hidden_layers = 4")
+    (folder / "deep.toml").write_text(deep)
+    train(Replicas(), TrainingConfig.read(folder / "deep.toml"), folder / "run")
+    flat = source.replace("num_hidden_layers = 1", "num_hidden_layers = 2")
+    (folder / "flat.toml").write_text(flat.replace("[model]", '[model]\nstart_from = "run/model"'))
+    taken = Trainer(TrainingConfig.read(folder / "flat.toml"), folder / "next").model.state_dict()
+    whole = read_tensors(folder / "run/model")
+    for layer, source_layer in ((0, 1), (1, 3)):
+        name = f"encoder.layers.{layer}.fc1.weight"
+        assert torch.equal(taken[name], whole[f"encoder.layers.{source_layer}.fc1.weight"])
+    assert torch.equal(taken["encoder.norm.weight"], whole["encoder.norm.weight"])
 
 
 @pytest.mark.parametrize(

@@ -80,8 +80,8 @@ class ModelSection:
     """``characters`` of the vocabulary; ``encoder`` and ``decoder`` override config defaults.
 
     ``straighten``: level every line and cut its empty rows first (``LineImageProcessor``).
-    ``start_from``: a model of the same shape and characters, bundled or a folder, whose weights
-    the run begins with.
+    ``start_from``: a model of the same characters and shape, or with more layers, bundled or a
+    folder, whose weights the run begins with.
     """
 
     characters: str

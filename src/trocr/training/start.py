@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from torch import Tensor
+
 from ..bundled import bundled_folder
 from ..config import LineEncoderConfig, ModelConfig, TrOCRConfig, VisionEncoderDecoderConfig
 from ..errors import CheckpointError, UsageError
@@ -18,7 +20,8 @@ def first_model(config: TrainingConfig, tokenizer: Tokenizer) -> VisionEncoderDe
 
     Raises:
         UsageError: an unknown key in ``[model.encoder]`` or ``[model.decoder]``.
-        CheckpointError: ``start_from`` is no model, or one of another shape or vocabulary.
+        CheckpointError: ``start_from`` is no model, or one of another shape or vocabulary;
+            it may have more layers.
     """
     encoder_config = LineEncoderConfig(
         ctc_vocab_size=len(tokenizer),
@@ -66,9 +69,32 @@ def _start_from(
             f"{folder} has another vocabulary.", "Use the characters of its training.toml."
         )
     try:
-        model.load_state_dict(other.state_dict())
+        model.load_state_dict(_of_depth(model, other))
     except RuntimeError as error:
         raise CheckpointError(
             f"{folder} has another shape: {str(error).splitlines()[1].strip()}",
             "Use the [model.encoder] and [model.decoder] of its training.toml.",
         ) from None
+
+
+def _of_depth(
+    model: VisionEncoderDecoderModel, other: VisionEncoderDecoderModel
+) -> dict[str, Tensor]:
+    """The weights of ``other``; of stacks that are deeper than in ``model``, some layers.
+
+    These are the last ones of as many groups of neighbours (after DistilBERT, arXiv 1910.01108).
+    """
+    state: dict[str, Tensor] = dict(other.state_dict())
+    for stack in ("encoder.layers", "decoder.model.decoder.layers"):
+        depth, deeper = (len(list(each.get_submodule(stack).children())) for each in (model, other))
+        layers = [_pop(state, f"{stack}.{i}.") for i in range(deeper)]
+        if depth < deeper:
+            layers = [layers[(i + 1) * deeper // depth - 1] for i in range(depth)]
+        for i, layer in enumerate(layers):
+            state.update({f"{stack}.{i}.{name}": tensor for name, tensor in layer.items()})
+    return state
+
+
+def _pop(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    names = [name for name in state if name.startswith(prefix)]
+    return {name.removeprefix(prefix): state.pop(name) for name in names}
