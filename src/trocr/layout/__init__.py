@@ -12,6 +12,7 @@ from .boxes import TextBox, in_rows, page_slope
 from .envelope import envelope_of
 from .page_ink import PageInk, ink_of
 from .rows import rows_of
+from .seams import parted
 from .strip import strip_of
 
 if TYPE_CHECKING:
@@ -44,9 +45,9 @@ def find_lines(image: Image.Image, *, detector: str = "auto") -> tuple[Line, ...
     else:
         from .plain import text_boxes
     corners = text_boxes(image)
-    ink = ink_of(image)
+    ink = ink_of(image).letters
     boxes = in_rows(corners, page_slope(corners))
-    return tuple(_line(row, ink) for row in rows_of(boxes))
+    return parted([_line(row, ink) for row in rows_of(boxes)], ink)
 
 
 def _line(row: list[TextBox], ink: PageInk) -> Line:

@@ -14,7 +14,7 @@ from ..errors import UsageError
 from .page_ink import Matrix
 
 PADDING = 0.08  # of the line's height, on all sides
-OUTSIDE = 0.15  # of the line's height: what is further from the polygon belongs to other lines
+OUTSIDE = 0.03  # of the line's height: what is further from the polygon belongs to other lines
 MIN_SIDE = 4  # pixels
 LEVEL = 1.0  # pixels that a line may fall from end to end without being turned
 

@@ -15,6 +15,9 @@ MIN_CONTRAST = 12.0  # grey levels below the paper
 DEVIATIONS = 0.6  # standard deviations around a pixel, below the mean there
 GRAIN = 4.0  # times the median distance from the mean: what grain hardly ever reaches
 COARSE = 4  # pixels in one, where means are taken
+RULE_LENGTH = 50  # pixels at least: a straight run of ink that no letter has
+RULE_SHARE = 1 / 26  # of the longer side, the same on large pages
+RULE_THICKNESS = 5  # pixels
 
 BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.float64]
@@ -39,6 +42,16 @@ class PageInk:
     def picture(self) -> Image.Image:
         """Mode L: 255 on ink."""
         return Image.fromarray(self.mask.astype(np.uint8) * 255)
+
+    @cached_property
+    def letters(self) -> PageInk:
+        """The ink less straight thin runs, level and upright."""
+        length = max(RULE_LENGTH, round(RULE_SHARE * max(self.mask.shape)))
+        rules = np.zeros_like(self.mask)
+        for ink, target in ((self.mask, rules), (self.mask.T, rules.T)):
+            long = _opened(ink, length)
+            target |= long & ~_opened(long.T, RULE_THICKNESS + 1).T
+        return PageInk(self.mask & ~rules, self.scale)
 
     def sample(self, matrix: Matrix, width: int, height: int) -> FloatArray:
         """(height, width) cover of ink, 0 to 1, where `matrix` takes each pixel on the page."""
@@ -87,3 +100,17 @@ def box_mean(values: Float32Array, across: int, down: int) -> Float32Array:
             before = sums[: -2 * radius - 1] if axis == 0 else sums[:, : -2 * radius - 1]
             values = ((after - before) / (2 * radius + 1)).astype(np.float32)
     return values
+
+
+def _opened(mask: BoolArray, length: int) -> BoolArray:
+    """What belongs to a run of at least `length` pixels along the rows."""
+    sums = np.cumsum(np.pad(mask, ((0, 0), (1, 0))), axis=1, dtype=np.int32)
+    opened = np.zeros(mask.shape, np.int32)
+    if mask.shape[1] < length:
+        return opened > 0
+    full = sums[:, length:] - sums[:, :-length] == length  # at its first pixel
+    steps = np.zeros((mask.shape[0], mask.shape[1] + 1), np.int32)
+    steps[:, : full.shape[1]] += full
+    steps[:, length : length + full.shape[1]] -= full
+    covered: BoolArray = steps.cumsum(1)[:, :-1] > 0
+    return covered

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 MAX_SIDE = 1300  # pixels of the longer side; 10-point text is about 15 pixels high
 MIN_LETTER, MAX_LETTER = 4, 100  # pixels: heights of what may be a letter
-RULE_LENGTH = 50  # pixels: a straight run of ink that no letter has
-RULE_THICKNESS = 5  # pixels
 TALL = 6.0  # letter heights; a higher piece is a frame or a picture
 SPECK = 0.25  # letter heights; a smaller piece is dirt, a full stop or the dot of an i
 REACH = 0.9  # letter heights to each side, over which a row is smeared
@@ -43,7 +41,7 @@ def text_boxes(image: Image.Image) -> FloatArray:
         (boxes, 4, 2): corners clockwise from the top left, in pixels of `image`.
     """
     page = ink_of(image, MAX_SIDE)
-    pieces = components_of(_without_rules(page.mask))
+    pieces = components_of(page.letters.mask)
     high = pieces.heights
     letters = (high >= MIN_LETTER) & (high <= MAX_LETTER) & (pieces.widths < 5 * MAX_LETTER)
     if not letters.any():
@@ -55,29 +53,6 @@ def text_boxes(image: Image.Image) -> FloatArray:
     ridges = components_of(_ridges(ink, height))
     boxes = _boxes(pieces, kept, ridges, height)
     return np.array(boxes, np.float64).reshape(-1, 4, 2) / page.scale
-
-
-def _without_rules(mask: BoolArray) -> BoolArray:
-    """The ink less straight thin runs, level and upright."""
-    rules = np.zeros_like(mask)
-    for ink, target in ((mask, rules), (mask.T, rules.T)):
-        long = _opened(ink, RULE_LENGTH)
-        target |= long & ~_opened(long.T, RULE_THICKNESS + 1).T
-    return mask & ~rules
-
-
-def _opened(mask: BoolArray, length: int) -> BoolArray:
-    """What belongs to a run of at least `length` pixels along the rows."""
-    sums = np.cumsum(np.pad(mask, ((0, 0), (1, 0))), axis=1, dtype=np.int32)
-    opened = np.zeros(mask.shape, np.int32)
-    if mask.shape[1] < length:
-        return opened > 0
-    full = sums[:, length:] - sums[:, :-length] == length  # at its first pixel
-    steps = np.zeros((mask.shape[0], mask.shape[1] + 1), np.int32)
-    steps[:, : full.shape[1]] += full
-    steps[:, length : length + full.shape[1]] -= full
-    covered: BoolArray = steps.cumsum(1)[:, :-1] > 0
-    return covered
 
 
 def _ridges(ink: BoolArray, height: float) -> BoolArray:

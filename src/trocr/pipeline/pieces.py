@@ -25,7 +25,7 @@ def pieces_of(crop: Crop, ink: PageInk) -> tuple[Crop, ...]:
     Returns:
         From left to right; the crop itself where there is no such gap.
     """
-    cover = ink.sample(crop.matrix, *crop.image.size)
+    cover = ink.letters.sample(crop.matrix, *crop.image.size)
     rows = cover.sum(axis=1)
     band = np.flatnonzero(rows > BAND * rows.max())
     if not len(band) or not rows.max():
