@@ -58,20 +58,29 @@ def _resized_width(size: tuple[int, int], height: int, max_width: int) -> int:
     return min(max(round(size[0] * height / size[1]), 1), max_width)
 
 
-def normalize_ink(grey: Image.Image | NDArray[Any]) -> FloatArray:
+def normalize_ink(grey: Image.Image | NDArray[np.uint8]) -> FloatArray:
     """(height, width) grey levels 0-255 to float32 with paper near 0 and full ink near 1.
 
     Light text on a dark ground is turned over first: most of a line is ground, and the ink is
     further from it than anything else is on the other side.
     """
-    pixels = np.asarray(grey, np.float32)
-    levels = np.percentile(pixels, (1, 2, 50, PAPER_PERCENTILE, 98))
-    ink, darkest, ground, paper, brightest = levels
+    pixels = np.asarray(grey)
+    percents = (1, 2, 100 - PAPER_PERCENTILE, 50, PAPER_PERCENTILE, 98, 99)
+    ink, darkest, dark_paper, ground, paper, brightest, light_ink = grey_levels(pixels, percents)
     if ground < 110 and paper < 160 and ground - darkest < brightest - ground:
-        pixels = 255.0 - pixels
-        paper, ink = np.percentile(pixels, (PAPER_PERCENTILE, 1))
-    normalized: FloatArray = (paper - pixels) / max(paper - ink, MIN_CONTRAST)
-    return normalized.clip(-0.5, 1.5).astype(np.float32)
+        paper, ink = dark_paper, light_ink
+    level = np.arange(256, dtype=np.float32)
+    contrast = max(abs(paper - ink), MIN_CONTRAST)
+    shades = (paper - level if paper >= ink else level - paper) / contrast
+    normalized: FloatArray = shades.clip(-0.5, 1.5).astype(np.float32)[pixels]
+    return normalized
+
+
+def grey_levels(pixels: NDArray[np.uint8], percents: Sequence[float]) -> list[int]:
+    """The grey levels that so many per cent of the pixels do not exceed."""
+    below = np.cumsum(Image.fromarray(pixels).histogram())  # faster than sorting
+    levels: list[int] = np.searchsorted(below, np.asarray(percents) / 100 * below[-1]).tolist()
+    return levels
 
 
 @dataclass(frozen=True)
@@ -106,7 +115,7 @@ def straightened(grey: Image.Image) -> Image.Image:
     """The picture levelled and cut (``levelling``), sheared, so that letters keep their slant."""
     level = levelling(grey)
     if level.slope:
-        paper = int(np.percentile(np.asarray(grey), PAPER_PERCENTILE))
+        (paper,) = grey_levels(np.asarray(grey), [PAPER_PERCENTILE])
         matrix = (1, 0, 0, level.slope, 1, -level.slope * grey.width / 2)
         grey = grey.transform(
             grey.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR, fillcolor=paper
