@@ -84,7 +84,7 @@ def tesseract_engine() -> Engine:
             half = len(pictures) // 2
             return read(pictures[:half], language) + read(pictures[half:], language)
 
-    version = _tesseract("--version").split()[1]
+    version = tesseract_output("--version").split()[1]
     return Engine(f"Tesseract {version}", "eng, fra", read)
 
 
@@ -105,11 +105,11 @@ def _tesseract_texts(pictures: list[bytes], language: str) -> list[str]:
             file.write_bytes(picture)  # Leptonica goes by the content, not by the name
         names = Path(folder) / "names.txt"
         names.write_text("".join(f"{file}\n" for file in files))
-        output = _tesseract(str(names), "-", "--psm", "7", "-l", language)
+        output = tesseract_output(str(names), "-", "--psm", "7", "-l", language)
     return [" ".join(page.split()) for page in output.split("\f")]
 
 
-def _tesseract(*arguments: str) -> str:
+def tesseract_output(*arguments: str) -> str:
     environment = {**os.environ, "OMP_THREAD_LIMIT": "1"}
     done = subprocess.run(
         ["tesseract", *arguments], env=environment, capture_output=True, text=True, check=True

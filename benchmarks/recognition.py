@@ -10,21 +10,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import random
-import re
-import resource
-import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from engines import Engine, Line, peers, trocr_engine
-from sets import BLANK, ROOT, SETS, BenchmarkSet, set_lines
+from report import README, between, cpu_seconds, machine
+from sets import BLANK, SETS, BenchmarkSet, set_lines
 
 import trocr
 from trocr.bundled import DEFAULT_MODEL, bundled_models
@@ -36,13 +31,11 @@ from trocr.metrics import expected_calibration_error
 CHUNK = 100  # lines that an engine reads before the next one's turn
 WARM_UP_LINES = 4
 EVERYWHERE = "fast"  # the model that reads every set, beside the one that is made for it
-PACKAGES = ("torch", "numpy", "pillow", "rapidocr", "onnxruntime")
 METRICS = {
     "cer": ("CER %", 2),
     "word_f1": ("word F1 %, case ignored", 1),
     "empty": ("read as empty %", 1),
 }
-README = ROOT / "README.md"
 BEGIN, END = "<!-- table of benchmarks/recognition.py -->\n", "<!-- end of table -->\n"
 
 
@@ -65,16 +58,10 @@ def read_interleaved(
         pictures = [line.image for line in lines[start : start + chunk]]
         first = turn % len(engines)
         for engine in (*engines[first:], *engines[:first]):
-            began = _cpu_seconds()
+            began = cpu_seconds()
             readings[engine.label].lines += engine.read(pictures, language)
-            readings[engine.label].seconds += _cpu_seconds() - began
+            readings[engine.label].seconds += cpu_seconds() - began
     return readings
-
-
-def _cpu_seconds() -> float:
-    """Of this process and of the children that it has waited for."""
-    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def measured(
@@ -147,26 +134,7 @@ def _speed(rows: Sequence[dict[str, Any]], engine: str) -> tuple[int, float]:
 
 def with_table(page: str, rows: Sequence[dict[str, Any]]) -> str:
     """A page with what is between its two marks replaced by the table."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    return f"{before}{begin}\n{table(rows)}\n{end}{after}"
-
-
-def machine() -> dict[str, Any]:
-    """When, where, and of which commit and packages the numbers are."""
-    cpuinfo = Path("/proc/cpuinfo")
-    cpus = re.findall(r"model name\s*: (.*)", cpuinfo.read_text() if cpuinfo.exists() else "")
-    describe = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
-    commit = subprocess.run(describe, cwd=ROOT, capture_output=True, text=True).stdout.strip()
-    installed = {distribution.name.lower() for distribution in metadata.distributions()}
-    return {
-        "date": datetime.now(timezone.utc).date().isoformat(),
-        "commit": commit,
-        "cpu": cpus[0] if cpus else platform.machine(),
-        "threads": 1,
-        "python": platform.python_version(),
-        "packages": {name: metadata.version(name) for name in PACKAGES if name in installed},
-    }
+    return between(page, BEGIN, END, table(rows))
 
 
 def our_engines(folders: dict[str, str]) -> dict[str, Engine]:

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from made import noise_crops, paper_crops, plain_lines, worn_lines
+from report import ROOT
 
 from trocr.labelled_lines import LABELS, LabelledLine, read_labelled_lines, write_labelled_lines
 from trocr.training.config import LineSetSection, SyntheticSection, TrainingConfig
 from trocr.training.sets import split_by_group
 
-ROOT = Path(__file__).parent.parent
 CONFIGS = ("printed", "handwritten")
 BLANK = ("blank", "blank-hand")
 
