@@ -15,14 +15,14 @@ LEVELS = (
     "processor decoding generation decoder model hybrid confidence",
     "align recognizer layout",
     "stream writers readers pipeline",
-    "training evaluation",
+    "training evaluation ocrmypdf",
     "cli __main__",
 )
 RINGS = {"training", "evaluation"}  # never import each other
 LEVEL_OF = {name: level for level, names in enumerate(LEVELS) for name in names.split()}
 WITHOUT_TORCH = {*LEVELS[0].split(), "image", "pages", "ink", "line_image", "image_processor"}
 WITHOUT_TORCH |= {"tokenizer_files", "tokenizer", "hub", "bundled", "processor", "cli", "__main__"}
-WITHOUT_TORCH |= {"layout", "writers", "readers"}
+WITHOUT_TORCH |= {"layout", "writers", "readers", "ocrmypdf"}
 
 SOURCE = Path(__file__).parent.parent / "src" / "trocr"
 FILES = {
@@ -70,7 +70,8 @@ def shortened(full: str) -> str:
     """``trocr.config.TrOCRConfig`` is ``config``; ``torch.nn`` is ``torch``."""
     ours = full.removeprefix("trocr.")
     if ours == full:
-        return part(full)
+        name = part(full)
+        return f"other {name}" if name in FILES else name
     return ours if ours in FILES else ours.rpartition(".")[0]
 
 

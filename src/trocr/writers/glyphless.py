@@ -39,9 +39,13 @@ class GlyphlessFont:
 
     Each character (with its marks) that occurs gets the next two-byte code; ``ToUnicode`` says
     what it stands for. All are drawn by one glyph without a shape.
+
+    Args:
+        key: its name among the resources of pages.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, key: str = "TrOCRText") -> None:
+        self.key = key
         self._codes: dict[str, int] = {}
 
     def encode(self, cells: Iterable[str]) -> str:

@@ -14,9 +14,9 @@ from ..document import Document, Page, Point
 from ..errors import ImageError, UsageError
 from .glyphless import GlyphlessFont
 from .options import Options
-from .picture_pdf import picture_pdf
+from .picture_pdf import page_size, picture_pdf
 from .pictures import original_of
-from .text_layer import FONT_NAME, Projection, text_operators
+from .text_layer import Projection, text_operators
 
 if TYPE_CHECKING:
     from pikepdf import Page as PdfPage
@@ -38,25 +38,47 @@ def render(document: Document, options: Options) -> bytes:
     missing = [name for name in ("pikepdf", "img2pdf", "fontTools") if find_spec(name) is None]
     if missing:
         raise UsageError(f"Writing PDF needs {missing[0]}.", "Run: pip install 'trocr[pdf]'")
-    import pikepdf
-
     with _opened(document, options) as pdf:
-        font = GlyphlessFont()
-        layers = [
-            text_operators(page, projection(page, drawn), font)
-            for page, drawn in zip(document, pdf.pages, strict=True)
-        ]
-        embedded = font.embed(pdf)
-        for drawn, layer in zip(pdf.pages, layers, strict=True):
-            if layer:
-                drawn.add_resource(embedded, pikepdf.Name.Font, pikepdf.Name("/" + FONT_NAME))
-                # Below the picture, where no graphics state of its content can reach.
-                drawn.contents_add(pdf.make_stream(layer), prepend=True)
+        _add_text(pdf, document, GlyphlessFont())
         _describe(pdf, document)
         out = io.BytesIO()
         locked = pdf.is_encrypted
         pdf.save(out, deterministic_id=not locked, encryption=True if locked else None)
         return out.getvalue()
+
+
+def render_text_only(document: Document, font_key: str) -> bytes:
+    """The text of the pages, invisible and where it stands, on pages that are blank.
+
+    For programs that lay it under pages of their own: each has one content stream, and its font
+    the name `font_key` among the resources.
+    """
+    import pikepdf
+
+    with pikepdf.new() as pdf:
+        for page in document:
+            pdf.add_blank_page(page_size=page_size(page))
+        _add_text(pdf, document, GlyphlessFont(font_key))
+        for drawn in pdf.pages:
+            drawn.contents_coalesce()
+        out = io.BytesIO()
+        pdf.save(out, deterministic_id=True)
+        return out.getvalue()
+
+
+def _add_text(pdf: Pdf, document: Document, font: GlyphlessFont) -> None:
+    import pikepdf
+
+    layers = [
+        text_operators(page, projection(page, drawn), font)
+        for page, drawn in zip(document, pdf.pages, strict=True)
+    ]
+    embedded = font.embed(pdf)
+    for drawn, layer in zip(pdf.pages, layers, strict=True):
+        if layer:
+            drawn.add_resource(embedded, pikepdf.Name.Font, pikepdf.Name("/" + font.key))
+            # Below the picture, where no graphics state of its content can reach.
+            drawn.contents_add(pdf.make_stream(layer), prepend=True)
 
 
 @contextmanager

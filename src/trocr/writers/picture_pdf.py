@@ -95,9 +95,20 @@ def _lossless(picture: Image.Image, page: Page) -> bytes:
     return made
 
 
+def page_size(page: Page) -> tuple[float, float]:
+    """Width and height in points, by the page's resolution."""
+    points = _points(page)
+    return page.width * points, page.height * points
+
+
+def _points(page: Page) -> float:
+    """Of a pixel."""
+    return 72 / page.dpi if page.dpi else _LONG_SIDE / max(page.width, page.height)
+
+
 def _layout(page: Page) -> Layout:
     """The size of the page by its resolution, as img2pdf asks for it."""
-    points = 72 / page.dpi if page.dpi else _LONG_SIDE / max(page.width, page.height)
+    points = _points(page)
 
     def layout(width: int, height: int, dpi: object) -> tuple[float, float, float, float]:
         return width * points, height * points, width * points, height * points

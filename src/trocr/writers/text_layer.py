@@ -16,7 +16,6 @@ from .glyphless import ADVANCE, DESCENT, GlyphlessFont, clusters
 _STEEP = 0.5
 _LEAST = 0.01  # pixels, points: nothing is scaled to nothing
 
-FONT_NAME = "TrOCRText"
 Projection = Callable[[Point], Point]
 """From pixels of the picture to the units of a PDF page."""
 
@@ -174,7 +173,7 @@ def _operators(piece: Placed, project: Projection, font: GlyphlessFont) -> str:
     stretch = length / (len(piece.cells) * ADVANCE / 1000 * size)
     matrix = (cos * stretch, sin * stretch, -sin, cos, *origin)
     return (
-        f"/{FONT_NAME} {_decimal(size)} Tf {' '.join(map(_decimal, matrix))} Tm"
+        f"/{font.key} {_decimal(size)} Tf {' '.join(map(_decimal, matrix))} Tm"
         f" <{font.encode(piece.cells)}> Tj"
     )
 
