@@ -10,6 +10,7 @@ of CPU, and reads a page before the next engine's turn.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import random
 from collections.abc import Iterator, Sequence
@@ -78,9 +79,8 @@ class TruePage:
 
     @property
     def image(self) -> Image.Image:
-        from io import BytesIO
-
-        with Image.open(BytesIO(self.picture)) as image:
+        """In RGB."""
+        with Image.open(io.BytesIO(self.picture)) as image:
             return image.convert("RGB")
 
 
