@@ -14,6 +14,7 @@ from .page_ink import PageInk, ink_of
 from .rows import rows_of
 from .seams import parted
 from .strip import strip_of
+from .tall import single_lines
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -31,7 +32,7 @@ def find_lines(image: Image.Image, *, detector: str = "auto") -> tuple[Line, ...
 
     Returns:
         Lines without text, with a polygon (clockwise from the top left) and a baseline, in pixels
-        of `image`. One with the flag ``"several_lines"`` is tall enough for two.
+        of `image`.
 
     Raises:
         UsageError: an unknown detector, or one that is not installed.
@@ -46,7 +47,8 @@ def find_lines(image: Image.Image, *, detector: str = "auto") -> tuple[Line, ...
         from .plain import text_boxes
     corners = text_boxes(image)
     ink = ink_of(image).letters
-    boxes = in_rows(corners, page_slope(corners))
+    found = in_rows(corners, page_slope(corners))
+    boxes = [line for box in found for line in single_lines(box, ink)]
     return parted([_line(row, ink) for row in rows_of(boxes)], ink)
 
 

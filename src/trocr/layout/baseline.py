@@ -64,7 +64,8 @@ def _fitted(x: FloatArray, y: FloatArray, weights: FloatArray, at: FloatArray) -
     """A polynomial through most of the points (x from 0 to 1), at the places `at`."""
     degree = 0 if len(x) < 3 else 1 if len(x) < BEND_WINDOWS else 2
     terms = np.vander(x - 0.5, degree + 1)
-    trusted, solution = weights, np.zeros(degree + 1)
+    trusted = weights
+    solution: NDArray[np.floating] = np.zeros(degree + 1)
     for _ in range(ROUNDS):
         root = np.sqrt(trusted)[:, None]
         solution = np.linalg.lstsq(terms * root, y * root[:, 0], rcond=None)[0]

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 
 from ..document import Line, Point
 from ..errors import UsageError
+from .outlines import axis_of
 from .page_ink import Matrix
 
 PADDING = 0.08  # of the line's height, on all sides
@@ -71,19 +72,16 @@ def cut(image: Image.Image, line: Line) -> Crop:
 
 def _direction(line: Line) -> tuple[float, float]:
     """Cosine and sine of the angle by which the line falls."""
-    ends = np.asarray(line.baseline if len(line.baseline) > 1 else line.polygon[:2], np.float64)
-    if len(ends) > 2:
-        # The main axis: where the line bends, its ends say little.
-        spread = ends - ends.mean(0)
-        axis = np.linalg.svd(spread, full_matrices=False)[2][0]
-        across, down = axis * np.sign(axis @ (ends[-1] - ends[0]))
-    else:
-        across, down = ends[1] - ends[0]
-    length = math.hypot(across, down)
-    fall = abs(down / length) * math.dist(ends[0], ends[-1]) if length else 0.0
-    if fall < LEVEL and across >= 0:
+    axis = axis_of(line)
+    if axis is None:
         return 1.0, 0.0
-    return float(across / length), float(down / length)
+    angle, length = math.radians(axis[0]), axis[1]
+    across, down = math.cos(angle), math.sin(angle)
+    if len(line.baseline) > 1:
+        (x0, y0), (x1, y1) = line.baseline[0], line.baseline[-1]
+        if (x1 - x0) * across + (y1 - y0) * down < 0:
+            return -across, -down
+    return (1.0, 0.0) if abs(down) * length < LEVEL else (across, down)
 
 
 def _levelled(image: Image.Image, matrix: Matrix, size: tuple[int, int]) -> Image.Image:
@@ -100,8 +98,9 @@ def _paper(image: Image.Image, matrix: Matrix, size: tuple[int, int]) -> tuple[i
     a, b, c, d, e, f = matrix
     step_x, step_y = size[0] / small[0], size[1] / small[1]
     coarse = (a * step_x, b * step_y, c, d * step_x, e * step_y, f)
-    options = {"fillcolor": (0, 0, 0, 0)}
-    part = image.convert("RGBA").transform(small, Image.Transform.AFFINE, coarse, **options)
+    part = image.convert("RGBA").transform(
+        small, Image.Transform.AFFINE, coarse, fillcolor=(0, 0, 0, 0)
+    )
     pixels = np.asarray(part).reshape(-1, 4)
     on_page = pixels[pixels[:, 3] > 0, :3]
     return tuple(int(level) for level in np.median(on_page, axis=0)) if len(on_page) else (255,) * 3

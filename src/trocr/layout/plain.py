@@ -19,6 +19,7 @@ TALL = 6.0  # letter heights; a higher piece is a frame or a picture
 SPECK = 0.25  # letter heights; a smaller piece is dirt, a full stop or the dot of an i
 REACH = 0.9  # letter heights to each side, over which a row is smeared
 ROW_CONTRAST = 0.03  # cover of ink in a row above that around it
+LONG = 8.0  # letter heights; the ink of a shorter row tells no slope
 BAND = 1.3  # letter heights to each side of a row's middle, where its letters end
 MIN_INK = 0.5  # letter heights squared of ink in a box
 MAX_COVER = 0.7  # share of a box that is ink; more is a bar or a picture
@@ -82,16 +83,18 @@ def _boxes(
     order = np.argsort(row, kind="stable")
     order = order[row[order] >= 0]
     starts = np.flatnonzero(np.diff(row[order], prepend=-1))
-    found = [_box(x[part], y[part], height) for part in np.split(order, starts[1:]) if len(part)]
+    parts = [part for part in np.split(order, starts[1:]) if len(part)]
+    long = [part for part in parts if np.ptp(x[part]) > LONG * height]
+    slopes = [float(np.polyfit(x[part], y[part], 1)[0]) for part in long]
+    usual = float(np.median(slopes)) if slopes else 0.0
+    own = dict(zip((int(part[0]) for part in long), slopes, strict=True))
+    found = [_box(x[part], y[part], own.get(int(part[0]), usual), height) for part in parts]
     return [box for box in found if box is not None]
 
 
-def _box(x: IntArray, y: IntArray, height: float) -> FloatArray | None:
+def _box(x: IntArray, y: IntArray, slope: float, height: float) -> FloatArray | None:
     """The parallelogram with upright ends around the ink of a row; None if it is no text."""
     left, right = float(x.min()), float(x.max()) + 1
-    slope = 0.0
-    if right - left > 4 * height:
-        slope = float(np.polyfit(x, y, 1)[0])
     level = y - slope * x
     middle = np.median(level)
     band = np.abs(level - middle) <= BAND * height

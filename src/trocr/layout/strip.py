@@ -37,7 +37,7 @@ class Strip:
     @property
     def columns(self) -> int:
         """Its width."""
-        return self.cover.shape[1]
+        return int(self.cover.shape[1])
 
     def windows(self, heights: float, most: int) -> NDArray[np.int64]:
         """Edges (windows + 1,) that part the columns into windows so many heights wide."""
