@@ -407,6 +407,38 @@ def test_a_million_pages() -> None:
     assert len(list(read_pages(file(objects), dpi=36, pages="1-2"))) == 2
 
 
+@pytest.mark.parametrize("count", ["5", "-1", "99999999", "(x)"])
+def test_a_count_of_pages_that_lies(count: str) -> None:
+    data = pdf(SQUARE, SQUARE).replace(b"/Count 2", f"/Count {count}".encode())
+    first, second, *others = numbers(read_pages(data, dpi=36))
+    assert (first, second) == (1, 2)
+    assert all("is damaged" in str(other) for other in others)
+
+
+def test_a_picture_of_many_pixels_is_drawn_small() -> None:
+    side = 16_000  # 32 MB, packed to 30 KB
+    data = zlib.compress(bytes(side // 8 * side), 1)
+    entries = f"/Type/XObject/Subtype/Image/Width {side}/Height {side}/BitsPerComponent 1"
+    entries += "/ColorSpace/DeviceGray/Filter/FlateDecode"
+    bomb = {1000: stream(data, entries)}
+    page = only(pdf("144 0 0 72 0 0 cm /X1000 Do", more=bomb), limits=Limits(pixels=10**6))
+    assert page.image.width * page.image.height <= 10**6
+    assert page.image.getpixel((9, 9)) == (0, 0, 0)
+
+
+def test_forms_inside_of_each_other_end() -> None:
+    depth = 2000
+    forms = {
+        1000 + level: stream(
+            f"/X{1001 + level % depth} Do",
+            "/Type/XObject/Subtype/Form/BBox[0 0 144 72]"
+            f"/Resources<</XObject<</X{1001 + level % depth} {1001 + level % depth} 0 R>>>>",
+        )
+        for level in range(depth + 1)
+    }
+    assert only(pdf(SQUARE + " /X1000 Do", more=forms), dpi=36).image.size == (72, 36)
+
+
 def test_one_page_is_in_memory_at_a_time() -> None:
     held: list[weakref.ref[Image.Image]] = []
     for page in read_pages(pdf(*[SQUARE] * 5), dpi=36):
