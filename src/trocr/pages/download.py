@@ -116,8 +116,8 @@ def _connect(host: str, port: int, url: str, deadline: float, allow_private: boo
     private = {str(entry[4][0]) for entry in found if not is_public(str(entry[4][0]))}
     if private and not allow_private:
         raise ImageError(
-            f"{url} leads to {host} ({min(private)}), which is not on the public internet.",
-            "Allow private addresses if you trust it.",
+            f"{url} leads to {_named(host, min(private))}, which is not on the public internet.",
+            "If you trust it, allow that (--allow-private).",
         )
     problem: OSError = TimeoutError()
     for family, kind, protocol, _, address in found:
@@ -130,6 +130,10 @@ def _connect(host: str, port: int, url: str, deadline: float, allow_private: boo
             line.close()
             problem = error
     raise problem
+
+
+def _named(host: str, address: str) -> str:
+    return host if host == address else f"{host} ({address})"
 
 
 def _cut(line: socket.socket) -> None:
