@@ -177,3 +177,11 @@ def test_table(benchmark: ModuleType, scores: ModuleType) -> None:
         "| all of them | 2 | seconds of CPU a page | 2.5 | 0.0 |\n"
     )
     assert json.loads(json.dumps(rows))[0]["counts"]["lines"]["truth"] == 6
+
+
+def test_the_readme_shows_what_was_measured(benchmark: ModuleType) -> None:
+    results = ROOT / "benchmarks/results/pages.json"
+    report = json.loads(results.read_text(encoding="utf-8"))
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert report["trained_on"] is False
+    assert benchmark.table(report["rows"]) in page
