@@ -14,7 +14,7 @@ from .page_ink import PageInk, ink_of
 from .rows import rows_of
 from .seams import parted
 from .strip import strip_of
-from .tall import single_lines
+from .tall import without_tall
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -47,8 +47,7 @@ def find_lines(image: Image.Image, *, detector: str = "auto") -> tuple[Line, ...
         from .plain import text_boxes
     corners = text_boxes(image)
     ink = ink_of(image).letters
-    found = in_rows(corners, page_slope(corners))
-    boxes = [line for box in found for line in single_lines(box, ink)]
+    boxes = without_tall(in_rows(corners, page_slope(corners)), ink)
     return parted([_line(row, ink) for row in rows_of(boxes)], ink)
 
 

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from .boxes import TextBox, text_box
 from .page_ink import PageInk
 from .strip import BESIDE, ROWS, strip_of
 
+TALL = 1.5  # times the usual height
+MANY = 4  # boxes tell what is usual
 OUTER = 0.25  # of a box's height at its top and bottom, where no line ends and another begins
 WHITE = 0.12  # of the ink in the fuller rows at both sides, that there is between two lines
 ALIKE = 0.45  # the fuller rows, and the number of rows with ink, of one line over the other's
 MIN_ASPECT = 2.0  # width over height; in a narrower box single letters would decide
+
+
+def without_tall(boxes: Sequence[TextBox], ink: PageInk) -> list[TextBox]:
+    """The boxes, those parted that are taller than is usual on their page and hold several lines.
+
+    Of a few boxes, any may be tall.
+    """
+    heights = [box.height for box in boxes]
+    least = TALL * float(np.median(heights)) if len(boxes) >= MANY else 0.0
+    parts = [single_lines(box, ink) if box.height > least else [box] for box in boxes]
+    return [line for box in parts for line in box]
 
 
 def single_lines(box: TextBox, ink: PageInk) -> list[TextBox]:
