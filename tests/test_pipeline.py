@@ -149,29 +149,6 @@ def test_a_line_in_a_wide_picture_is_found(reader: BarReader) -> None:
     assert boxes(page) == [(LEFT, PITCH, LEFT + 300, PITCH + BAR + 4)]
 
 
-def test_a_crop_of_several_lines_is_read_line_by_line(
-    reader: BarReader, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def one_for_all(image: Image.Image, detector: str) -> tuple[Line, ...]:
-        found = find_bars(image)
-        if image.size != (400, 300):
-            return found
-        box = (LEFT, PITCH, LEFT + 200, 2 * PITCH + BAR + 4)
-        return (Line("", rectangle(box), flags=("several_lines",)), *found[2:])
-
-    monkeypatch.setattr(draft, "find_lines", one_for_all)
-    page = read_page(bar_page(100, 200, 150), reader)
-    assert [line.text for line in page.lines] == ["100", "200", "150"]
-    assert boxes(page)[0] == pytest.approx((LEFT, PITCH, LEFT + 100, PITCH + BAR + 4), abs=1)
-    # Where no two are found in it, it stays one, and keeps its flag.
-    flagged = Line("", rectangle((LEFT, PITCH, LEFT + 100, 110)), flags=("several_lines",))
-    monkeypatch.setattr(
-        draft, "find_lines", lambda image, detector: (flagged,) if image.height == 300 else ()
-    )
-    [line] = read_page(bar_page(100), reader).lines
-    assert (line.text, line.flags) == ("100", ("several_lines",))
-
-
 def stream(count: int, seen: list[int]) -> Iterator[tuple[int, PageImage | PageFailure | str]]:
     for number in range(1, count + 1):
         seen.append(number)

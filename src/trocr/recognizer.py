@@ -168,7 +168,7 @@ class Recognizer:
 
         Args:
             images: any types that ``load_image`` takes.
-            batch_size: lines in one pass; results do not depend on it.
+            batch_size: lines in one pass; in float32, results do not depend on it.
             num_beams: width of the beam search; 1 is greedy.
             n_best: readings to return for each line; more than one searches with that many beams.
             allow: characters that may occur, as inside ``[...]``: ``"0-9./"``.

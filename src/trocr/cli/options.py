@@ -29,5 +29,5 @@ NumBeams = Annotated[
     int, typer.Option(min=1, metavar="N", help="Width of the beam search; 1 is greedy.")
 ]
 BatchSize = Annotated[
-    int, typer.Option(min=1, metavar="N", help="Lines in one pass; the texts do not depend on it.")
+    int, typer.Option(min=1, metavar="N", help="Lines in one pass of the model.")
 ]

@@ -98,12 +98,14 @@ def _paper(image: Image.Image, matrix: Matrix, size: tuple[int, int]) -> tuple[i
     a, b, c, d, e, f = matrix
     step_x, step_y = size[0] / small[0], size[1] / small[1]
     coarse = (a * step_x, b * step_y, c, d * step_x, e * step_y, f)
-    part = image.convert("RGBA").transform(
-        small, Image.Transform.AFFINE, coarse, fillcolor=(0, 0, 0, 0)
-    )
-    pixels = np.asarray(part).reshape(-1, 4)
-    on_page = pixels[pixels[:, 3] > 0, :3]
-    return tuple(int(level) for level in np.median(on_page, axis=0)) if len(on_page) else (255,) * 3
+    pixels = np.asarray(image.transform(small, Image.Transform.AFFINE, coarse))
+    x, y = np.meshgrid(np.arange(small[0]) + 0.5, np.arange(small[1]) + 0.5)
+    across = coarse[0] * x + coarse[1] * y + c
+    down = coarse[3] * x + coarse[4] * y + f
+    on_page = (across >= 0) & (across < image.width) & (down >= 0) & (down < image.height)
+    if not on_page.any():
+        return (255,) * 3
+    return tuple(int(level) for level in np.median(pixels[on_page], axis=0))
 
 
 def _without_neighbours(picture: Image.Image, polygon: FloatArray, reach: float) -> Image.Image:

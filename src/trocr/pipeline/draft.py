@@ -19,8 +19,6 @@ from ..pages import PageImage
 from .pieces import pieces_of
 from .settings import Settings
 
-SEVERAL_LINES = "several_lines"  # the flag of a line that may be more than one
-
 LINE_SHAPE = 2.0  # width over height from which a picture may be one line
 SMALL_HEIGHT = 64  # pixels; a picture no higher may be one line whatever its shape
 ROW_SHARE = 0.4  # of the picture's height, that the row in a line's picture takes
@@ -125,14 +123,8 @@ def _stacked(lines: Sequence[Line]) -> bool:
 
 
 def _drafted(finder: _Finder, turn: int, upright: Image.Image, lines: Sequence[Line]) -> Draft:
-    pairs: list[_LineCrop] = []
-    for line in lines:
-        crop = cut(upright, line)
-        rows = finder.rows(upright, crop) if SEVERAL_LINES in line.flags else []
-        pairs += rows or [(line, crop)]
-    region = Region(tuple(line for line, _ in pairs))
-    pieces = finder.pieces(upright, [crop for _, crop in pairs])
-    return Draft(finder.picture, turn, upright, (region,), pieces)
+    pieces = finder.pieces(upright, [cut(upright, line) for line in lines])
+    return Draft(finder.picture, turn, upright, (Region(tuple(lines)),), pieces)
 
 
 def _by_boxes(finder: _Finder, given: Page) -> Draft:
