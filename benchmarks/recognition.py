@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cards import write_cards
 from engines import Engine, Line, peers, trocr_engine
 from report import README, between, cpu_seconds, machine
 from sets import BLANK, SETS, BenchmarkSet, set_lines
@@ -168,7 +169,7 @@ def main() -> None:
     parser.add_argument("--model", action="append", default=[], metavar="NAME=FOLDER")
     parser.add_argument("--limit", type=int, help="a fixed sample of so many lines of each set")
     parser.add_argument("--json", type=Path, help="also write everything here")
-    parser.add_argument("--readme", action="store_true", help="put the table into README.md")
+    parser.add_argument("--readme", action="store_true", help="put tables into README and cards")
     arguments = parser.parse_args()
     chosen = [s for s in SETS if not arguments.set or s.name in arguments.set]
     ours = our_engines(dict(model.split("=", 1) for model in arguments.model))
@@ -183,6 +184,7 @@ def main() -> None:
     if arguments.readme:
         page = README.read_text(encoding="utf-8")
         README.write_text(with_table(page, rows), encoding="utf-8")
+        write_cards(rows)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from types import ModuleType
 
 import pytest
 
+from trocr.bundled import CARD, bundled_models
 from trocr.labelled_lines import LabelledLine, write_labelled_lines
 
 ROOT = Path(__file__).parent.parent
@@ -79,8 +80,8 @@ def test_receipts_alone_are_scored_without_case(
     assert wrong["calibration_error"] is None
 
 
-def row(name: str, engine: str, lines: int, rate: float, **scores: float) -> dict[str, object]:
-    return {"set": name, "engine": engine, "lines": lines, "lines_per_second": rate, **scores}
+def row(name: str, engine: str, lines: int, rate: float, **values: object) -> dict[str, object]:
+    return {"set": name, "engine": engine, "lines": lines, "lines_per_second": rate, **values}
 
 
 def test_table(recognition: ModuleType) -> None:
@@ -155,3 +156,22 @@ def test_the_readme_shows_what_was_measured(recognition: ModuleType) -> None:
     page = (ROOT / "README.md").read_text(encoding="utf-8")
     assert recognition.with_table(page, rows) == page
     assert recognition.table(rows) in page
+    cards = importlib.import_module("cards")
+    for model in bundled_models():
+        card = (model.folder / CARD).read_text(encoding="utf-8")
+        assert cards.with_scores(card, rows, model.name) == card
+        assert cards.card_table(rows, model.name) in card
+
+
+def test_card_table(recognition: ModuleType) -> None:
+    scores = {"word_f1": 90.0, "exact_match": 50.0, "calibration_error": 0.0123}
+    rows = [
+        row("ehri", "trocr 1", 100, 100.0, model="printed", cer=1.234, **scores),
+        row("ehri", "Peer 2", 100, 10.0, model="eng", cer=20.0),
+        row("peraire", "trocr 1", 100, 100.0, model="handwritten", cer=9.0, **scores),
+        row("blank", "trocr 1", 100, 100.0, model="printed", cer=0.0, **scores),
+        row("blank", "Peer 2", 100, 100.0, model="eng", cer=0.0),
+    ]
+    head, _, *lines = importlib.import_module("cards").card_table(rows, "printed").splitlines()
+    assert head.endswith("| lines/s | CER % of Peer 2 |")
+    assert lines == ["| typescript, English | 100 | 1.23 | 90.0 | 50.0 | 0.012 | 100 | 20.00 |"]

@@ -21,6 +21,8 @@ INDENT = 1.0
 MARGIN = 0.75  # how well rows keep to the margin
 STEADY = 0.5  # of all rows start there
 MAX_INDENT = 10.0
+FULL = 75  # per cent of the rows that end before the margin
+RAGGED = 4.0  # by which a full row may end before it
 HEADING = 1.4
 MAX_HEADING_ROWS = 3
 LOOSE = 0.05  # how much nearer than usual its neighbours may come
@@ -231,8 +233,9 @@ def _keeps_to_the_margin(rows: Sequence[Row], unit: float) -> bool:
 
 
 def _is_indented(rows: Sequence[Row], index: int, unit: float) -> bool:
-    """Whether a row starts further right than those above and below, as a paragraph does."""
-    if index + 1 == len(rows):
+    """Whether a full row starts further right than those above and below, as a paragraph does."""
+    margin = float(np.percentile([row.right for row in rows], FULL))
+    if index + 1 == len(rows) or rows[index].right < margin - RAGGED * unit:
         return False
     here, above, below = rows[index].left, rows[index - 1].left, rows[index + 1].left
     return INDENT * unit <= here - below <= MAX_INDENT * unit and INDENT * unit <= here - above
