@@ -104,7 +104,7 @@ def blank_crop(seed):
     return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
 
 
-@pytest.mark.parametrize("model", ["printed", "handwritten"])
+@pytest.mark.parametrize("model", ["printed", "handwritten", "fast"])
 def test_crops_without_text_are_empty_texts(model):
     results = trocr.load(model).read_lines([blank_crop(seed) for seed in range(200)])
     wrong = [(seed, result.text) for seed, result in enumerate(results) if result.text]
