@@ -28,6 +28,4 @@ OutputFormat = Annotated[Format, typer.Option("--format", help="How results are 
 NumBeams = Annotated[
     int, typer.Option(min=1, metavar="N", help="Width of the beam search; 1 is greedy.")
 ]
-BatchSize = Annotated[
-    int, typer.Option(min=1, metavar="N", help="Lines in one pass of the model.")
-]
+BatchSize = Annotated[int, typer.Option(min=1, metavar="N", help="Lines in one pass of the model.")]
