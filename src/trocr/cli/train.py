@@ -49,8 +49,9 @@ def train(
 
     with training_extra():
         from ..training.loop import train as train_replica
-        from ..training.replicas import run_replicas
+        from ..training.replicas import end_under_torchrun, run_replicas
 
     run_replicas(processes, train_replica, settings, folder, workers, minutes)
     if os.environ.get("RANK", "0") == "0":
         print(folder / "model")
+    end_under_torchrun()

@@ -123,6 +123,18 @@ def run_replicas(processes: int, train: Callable[..., None], *arguments: Any) ->
             signal.signal(number, handler)
 
 
+def end_under_torchrun() -> None:
+    """End a process that ``torchrun`` started, at once; do nothing in any other.
+
+    A thread of gloo's that is still there when the interpreter ends can abort it, and the run with
+    it (pytorch/pytorch#179291).
+    """
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+
+
 def _enter(
     rank: int,
     size: int,
