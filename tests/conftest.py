@@ -21,5 +21,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def float32_by_default() -> Iterator[None]:
     """Texts are compared exactly, on machines with and without bfloat16."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("trocr.recognizer._multiplies_bfloat16", lambda device: False)
+        patch.setattr("trocr.recognizer.multiplies_bfloat16", lambda device: False)
         yield

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from .decoding import (
     match_lexicon,
     match_regex,
 )
+from .devices import multiplies_bfloat16
 from .document import Word
 from .errors import CheckpointError, UsageError
 from .hub import resolve_folder
@@ -307,16 +308,8 @@ def _device(name: str) -> torch.device:
 
 def _dtype(name: str, device: torch.device) -> torch.dtype:
     if name == "auto":
-        return torch.bfloat16 if _multiplies_bfloat16(device) else torch.float32
+        return torch.bfloat16 if multiplies_bfloat16(device) else torch.float32
     dtypes = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
     if name not in dtypes:
         raise UsageError(f"Unknown dtype {name!r}.", f"Known: auto, {', '.join(dtypes)}.")
     return dtypes[name]
-
-
-def _multiplies_bfloat16(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    capabilities: Callable[[], Mapping[str, Any]]
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)  # newer than torch 2.6
-    return device.type == "cpu" and bool(capabilities().get("amx_bf16"))

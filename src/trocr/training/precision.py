@@ -8,14 +8,15 @@ from contextlib import AbstractContextManager, ExitStack
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from ..devices import multiplies_bfloat16
+
 
 class Precision:
     """bfloat16 products where the hardware is fast at them: CUDA, and CPUs with AMX."""
 
     def __init__(self, device: torch.device, bfloat16: bool) -> None:
         self.device = device
-        fast = device.type == "cuda" or torch.cpu._is_amx_tile_supported()
-        self.bfloat16 = bfloat16 and fast
+        self.bfloat16 = bfloat16 and multiplies_bfloat16(device)
         # Read by oneDNN when it builds its first kernel; by default it keeps too few of them.
         os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16384")
 
