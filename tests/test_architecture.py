@@ -15,10 +15,10 @@ LEVELS = (
     "processor decoding generation decoder model hybrid confidence",
     "align recognizer layout",
     "stream writers readers pipeline",
-    "training evaluation ocrmypdf",
+    "training evaluation optimize ocrmypdf",
     "cli __main__",
 )
-RINGS = {"training", "evaluation"}  # never import each other
+RINGS = {"training", "evaluation", "optimize"}  # never import each other
 LEVEL_OF = {name: level for level, names in enumerate(LEVELS) for name in names.split()}
 WITHOUT_TORCH = {*LEVELS[0].split(), "image", "pages", "ink", "line_image", "image_processor"}
 WITHOUT_TORCH |= {"tokenizer_files", "tokenizer", "hub", "bundled", "processor", "cli", "__main__"}

@@ -1,0 +1,1 @@
+"""What makes a trained model faster, smaller, or readable by other programs."""
