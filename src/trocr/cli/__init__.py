@@ -15,7 +15,7 @@ import typer
 
 from .. import __version__
 from ..errors import TrOCRError
-from . import calibrate, console, doctor, evaluate, models, read, synth, train
+from . import calibrate, console, doctor, evaluate, models, optimize, read, synth, train
 
 EXIT_CODES = """\b
 Exit codes:
@@ -47,6 +47,7 @@ VERBS = (
 )
 for verb in VERBS:
     app.command()(verb)
+app.add_typer(optimize.app)
 
 
 def _print_version(wanted: bool) -> None:
