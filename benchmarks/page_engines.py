@@ -9,14 +9,17 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module, metadata
-from importlib.util import find_spec
 from itertools import groupby
-from shutil import which
 
 import numpy as np
 import torch
-from engines import tesseract_output
+from engines import (
+    present,
+    rapidocr_label,
+    single_threaded_rapidocr,
+    tesseract_label,
+    tesseract_output,
+)
 from PIL import Image
 
 import trocr
@@ -51,14 +54,7 @@ def trocr_pages(label: str, name: str, folder: str) -> PageEngine:
 
 def rapidocr_pages() -> PageEngine:
     """RapidOCR as ``RapidOCR()`` reads a page: detector, classifier of turns, recogniser."""
-    import_module("cv2").setNumThreads(1)
-    engine = import_module("rapidocr").RapidOCR(
-        params={
-            "EngineConfig.onnxruntime.intra_op_num_threads": 1,
-            "EngineConfig.onnxruntime.inter_op_num_threads": 1,
-            "Global.log_level": "error",
-        }
-    )
+    engine = single_threaded_rapidocr()
 
     def read(picture: bytes, language: str) -> list[Line]:
         output = engine(np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"))[..., ::-1])
@@ -70,7 +66,7 @@ def rapidocr_pages() -> PageEngine:
             for text, box in zip(output.txts, boxes, strict=True)
         ]
 
-    return PageEngine(f"RapidOCR {metadata.version('rapidocr')}", "PP-OCRv6 small", read)
+    return PageEngine(rapidocr_label(), "PP-OCRv6 small", read)
 
 
 def tesseract_pages() -> PageEngine:
@@ -86,8 +82,7 @@ def tesseract_pages() -> PageEngine:
                 return []
         return tesseract_lines(table)
 
-    version = tesseract_output("--version").split()[1]
-    return PageEngine(f"Tesseract {version}", "eng, fra", read)
+    return PageEngine(tesseract_label(), "eng, fra", read)
 
 
 def tesseract_lines(table: str) -> list[Line]:
@@ -110,10 +105,5 @@ def _box(row: Mapping[str, str]) -> tuple[int, int, int, int]:
 
 
 def page_peers() -> list[PageEngine]:
-    """Those that this machine has, as for lines."""
-    found = []
-    if find_spec("rapidocr"):
-        found.append(rapidocr_pages())
-    if which("tesseract"):
-        found.append(tesseract_pages())
-    return found
+    """Those of pages that are present."""
+    return present(rapidocr_pages, tesseract_pages)

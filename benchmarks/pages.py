@@ -18,20 +18,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from engines import EVERYWHERE, our_engines
 from page_engines import PageEngine, page_peers, trocr_pages
 from page_scores import Tally, tally
 from PIL import Image
 from report import README, ROOT, between, cpu_seconds, machine
 
-import trocr
-from trocr.bundled import bundled_models
 from trocr.document import Line
 from trocr.labelled_lines import LabelledLine
 from trocr.training.config import LineSetSection, TrainingConfig
 from trocr.training.sets import split_by_group
 
 PAGES = Path("/tmp/data/pages/pages")
-EVERYWHERE = "fast"  # the model that reads every set, beside the one that is made for it
 ALL = "all"
 BEGIN, END = "<!-- table of benchmarks/pages.py -->\n", "<!-- end of table -->\n"
 
@@ -182,16 +180,6 @@ def details(rows: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def our_engines(folders: dict[str, str]) -> dict[str, PageEngine]:
-    """By name: the bundled models, and the given folders in place of them or beside them."""
-    models = {model.name: model.name for model in bundled_models()} | folders
-    label = f"trocr {trocr.__version__}"
-    return {
-        name: trocr_pages(f"{label} `{name}`" if name == EVERYWHERE else label, name, model)
-        for name, model in models.items()
-    }
-
-
 def measure(
     sets: Sequence[PageSet], pages: dict[str, list[TruePage]], ours: dict[str, PageEngine]
 ) -> Iterator[list[dict[str, Any]]]:
@@ -245,7 +233,7 @@ def main() -> None:
     pages = chosen_pages(chosen, arguments.pages, arguments.limit, arguments.all_pages)
     if not any(pages.values()):
         parser.error("no page is left")
-    ours = our_engines(dict(model.split("=", 1) for model in arguments.model))
+    ours = our_engines(dict(model.split("=", 1) for model in arguments.model), trocr_pages)
     read = {name: [page.name for page in of_set] for name, of_set in pages.items()}
     facts = {**machine(), "trained_on": arguments.all_pages, "pages": read}
     rows: list[dict[str, Any]] = []

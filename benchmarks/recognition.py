@@ -18,12 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from cards import write_cards
-from engines import Engine, Line, peers, trocr_engine
+from engines import EVERYWHERE, Engine, Line, our_engines, peers, trocr_engine
 from report import README, between, cpu_seconds, machine
 from sets import BLANK, SETS, BenchmarkSet, set_lines
 
-import trocr
-from trocr.bundled import DEFAULT_MODEL, bundled_models
+from trocr.bundled import DEFAULT_MODEL
 from trocr.evaluation.protocols import ScoringProtocol, scoring_protocol
 from trocr.evaluation.runner import scores
 from trocr.labelled_lines import LabelledLine
@@ -31,7 +30,6 @@ from trocr.metrics import expected_calibration_error
 
 CHUNK = 100  # lines that an engine reads before the next one's turn
 WARM_UP_LINES = 4
-EVERYWHERE = "fast"  # the model that reads every set, beside the one that is made for it
 METRICS = {
     "cer": ("CER %", 2),
     "word_f1": ("word F1 %, case ignored", 1),
@@ -138,16 +136,6 @@ def with_table(page: str, rows: Sequence[dict[str, Any]]) -> str:
     return between(page, BEGIN, END, table(rows))
 
 
-def our_engines(folders: dict[str, str]) -> dict[str, Engine]:
-    """By name: the bundled models, and the given folders in place of them or beside them."""
-    models = {model.name: model.name for model in bundled_models()} | folders
-    label = f"trocr {trocr.__version__}"
-    return {
-        name: trocr_engine(f"{label} `{name}`" if name == EVERYWHERE else label, name, model)
-        for name, model in models.items()
-    }
-
-
 def measure(
     sets: Sequence[BenchmarkSet], folder: Path, ours: dict[str, Engine], limit: int | None
 ) -> Iterator[list[dict[str, Any]]]:
@@ -172,7 +160,7 @@ def main() -> None:
     parser.add_argument("--readme", action="store_true", help="put tables into README and cards")
     arguments = parser.parse_args()
     chosen = [s for s in SETS if not arguments.set or s.name in arguments.set]
-    ours = our_engines(dict(model.split("=", 1) for model in arguments.model))
+    ours = our_engines(dict(model.split("=", 1) for model in arguments.model), trocr_engine)
     facts = machine()
     rows: list[dict[str, Any]] = []
     for of_set in measure(chosen, arguments.sets, ours, arguments.limit):
