@@ -1,0 +1,1 @@
+"""A loaded model, packed for inference on the CPU."""
