@@ -57,7 +57,8 @@ class Int8Linear(nn.Module):
         rows = x.reshape(-1, self.in_features)
         scale = rows.abs().amax(1, keepdim=True)
         scale = scale.div_(_LEVELS).clamp_min_(torch.finfo(x.dtype).tiny)
-        rounded = rows.div(scale).round_().add_(_ZERO).to(torch.uint8)
+        signed = rows.div(scale).round_().to(torch.int8)
+        rounded = signed.view(torch.uint8).bitwise_xor_(_ZERO)  # adds 128 where 8 bits wrap
         product: Tensor = torch.ops.onednn.qlinear_pointwise(
             *(rounded, 1.0, _ZERO, self._packed, self._scale, self._no_offsets, None),
             *(1.0, 0, x.dtype, "none", [], ""),
