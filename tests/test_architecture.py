@@ -12,7 +12,7 @@ LEVELS = (
     "errors config generation_config metrics batch labelled_lines sentencepiece_model document",
     "image pages ink line_image image_processor tokenizer_files tokenizer hub bundled outputs"
     " devices int8_weights checkpoint positions attention pretrained encoder line_encoder ctc",
-    "processor decoding generation decoder model hybrid confidence",
+    "processor decoding generation engine decoder model hybrid confidence",
     "align recognizer layout",
     "stream writers readers pipeline",
     "training evaluation optimize ocrmypdf",
