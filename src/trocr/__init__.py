@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         DataError,
         ImageError,
         OutputError,
+        RefusedError,
         TrOCRError,
         UsageError,
     )
@@ -45,6 +46,7 @@ __all__ = [
     "OutputError",
     "Page",
     "Recognizer",
+    "RefusedError",
     "Region",
     "TrOCRConfig",
     "TrOCRError",
@@ -74,6 +76,7 @@ _MODULES = {
         "DataError",
         "ImageError",
         "OutputError",
+        "RefusedError",
         "TrOCRError",
         "UsageError",
     ),

@@ -53,3 +53,9 @@ class OutputError(TrOCRError, OSError):
     """A result that cannot be written: no permission, no room, no such folder."""
 
     exit_code = 6
+
+
+class RefusedError(TrOCRError):
+    """A change that was measured, found to do harm or no good, and not made."""
+
+    exit_code = 7

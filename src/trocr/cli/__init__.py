@@ -1,7 +1,7 @@
 """The ``trocr`` command: one module a verb, which imports what it needs when it runs.
 
 Exit codes: 0 fine, 1 unexpected, 2 usage, 3 some pictures could not be read, 4 model, 5 data set,
-6 output, 130 interrupted.
+6 output, 7 refused, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ Exit codes:
   4  the model cannot be loaded
   5  the labelled set, or the boxes, cannot be read
   6  the output cannot be written
+  7  a change was measured, found worse or no better, and not made
 """
 
 app = typer.Typer(
