@@ -11,14 +11,15 @@ from pathlib import Path
 LEVELS = (
     "errors config generation_config metrics batch labelled_lines sentencepiece_model document",
     "image pages ink line_image image_processor tokenizer_files tokenizer hub bundled outputs"
-    " devices int8_weights checkpoint positions attention pretrained encoder line_encoder ctc",
-    "processor decoding generation engine decoder model hybrid confidence",
+    " devices int8_weights checkpoint positions attention pretrained encoder line_encoder ctc"
+    " draft_head",
+    "processor decoding generation engine decoder model drafts drafted_steps hybrid confidence",
     "align recognizer layout",
     "stream writers readers pipeline",
-    "training evaluation optimize ocrmypdf",
+    "training evaluation optimize bench ocrmypdf",
     "cli __main__",
 )
-RINGS = {"training", "evaluation", "optimize"}  # never import each other
+RINGS = {"training", "evaluation", "optimize", "bench"}  # never import each other
 LEVEL_OF = {name: level for level, names in enumerate(LEVELS) for name in names.split()}
 WITHOUT_TORCH = {*LEVELS[0].split(), "image", "pages", "ink", "line_image", "image_processor"}
 WITHOUT_TORCH |= {"tokenizer_files", "tokenizer", "hub", "bundled", "processor", "cli", "__main__"}

@@ -1,8 +1,8 @@
-"""Hybrid CTC/attention decoding (Watanabe et al. 2017): the CTC head drafts, the decoder verifies.
+"""Draft and verify, and hybrid CTC/attention decoding (Watanabe et al. 2017).
 
-One parallel pass over the draft shows whether greedy decoding would write the same tokens
-(Leviathan et al. 2023, arXiv 2211.17192). Where it would not, the decoder searches by itself, and
-the hypothesis with the better joint probability is kept.
+One parallel pass over a draft shows whether greedy decoding would write the same tokens
+(Leviathan et al. 2023, arXiv 2211.17192). Where it would not, the decoder searches; and where the
+encoder has a CTC head, the hypothesis with the better joint probability is kept.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
-from .ctc import ctc_greedy_ids, ctc_log_probability
-from .decoding import Constraint, GenerateOutput, RepetitionGuard, longest_sequence
+from .ctc import ctc_log_probability
+from .decoding import Constraint, GenerateOutput, RepetitionGuard, generate, longest_sequence
+from .decoding.logits import penalty_rules
+from .drafted_steps import DraftedSteps
+from .drafts import DraftCounts, start_token
 from .generation_config import GenerationConfig
 from .model import VisionEncoderDecoderModel
 from .outputs import EncoderOutput
@@ -56,22 +59,28 @@ class Hypothesis:
 
 @dataclass(frozen=True)
 class EncodedLines:
-    """Encoder outputs of some lines, and the numbers by which the caller knows them."""
+    """Encoder outputs of some lines.
+
+    Attributes:
+        numbers: by which the caller knows the lines.
+        drafts: token ids that each line may hold; None where nobody guessed.
+    """
 
     numbers: list[int]
     encoded: EncoderOutput
+    drafts: list[list[int]] | None = None
 
     def __len__(self) -> int:
         return len(self.numbers)
 
     def select(self, rows: list[int]) -> EncodedLines:
-        """Some of the lines."""
+        """Some of the lines, without their drafts."""
         index = torch.tensor(rows, device=self.encoded.last_hidden_state.device)
         return EncodedLines([self.numbers[row] for row in rows], select_rows(self.encoded, index))
 
     @staticmethod
     def join(parts: Sequence[EncodedLines]) -> EncodedLines:
-        """All lines of several batches, padded to the longest."""
+        """All lines of several batches, padded to the longest, without their drafts."""
         numbers = [number for part in parts for number in part.numbers]
         return EncodedLines(numbers, join_rows([part.encoded for part in parts]))
 
@@ -84,6 +93,7 @@ class HybridDecoder:
         settings: of the search.
         constraint: what the text must be.
         guard: ends loops.
+        counts: of drafts, to go on from.
     """
 
     def __init__(
@@ -92,11 +102,32 @@ class HybridDecoder:
         settings: GenerationConfig,
         constraint: Constraint | None = None,
         guard: RepetitionGuard | None = None,
+        counts: DraftCounts | None = None,
     ) -> None:
         self.model = model
         self.settings = settings.merged(return_dict_in_generate=True)
         self.constraint = constraint
         self.guard = guard
+        self.counts = DraftCounts() if counts is None else counts
+        config = model.config.decoder
+        self._start = start_token(model, settings)
+        self._end: int = [*settings.eos_token_ids, config.eos_token_id][0]
+        self._pad: int = config.pad_token_id
+        limit = longest_sequence(settings, 1, config.max_position_embeddings)
+        self._room = limit - 1
+        # Then the decoder's likeliest token is what a search writes, if the constraint allows it.
+        self._plain = (
+            settings.num_beams == 1
+            and not settings.do_sample
+            and self._start != self._pad
+            and bool(settings.eos_token_ids)
+            and not penalty_rules(settings, 1, limit)
+        )
+
+    @property
+    def wants_drafts(self) -> bool:
+        """Whether they can spare work, or count as hypotheses."""
+        return self._plain or hasattr(self.model.encoder, "ctc_head")
 
     def decode(
         self, batches: Iterable[EncodedLines], search_size: int
@@ -104,7 +135,8 @@ class HybridDecoder:
         """Hypotheses of every line, best first; at least one each. Lines change their order.
 
         Those that the decoder has to search wait for others of later batches: a step of the search
-        costs nearly the same for one line as for many.
+        costs nearly the same for one line as for many. A line that comes alone and waits for none
+        is searched along its draft.
 
         Args:
             search_size: lines that are searched together, or more.
@@ -112,61 +144,90 @@ class HybridDecoder:
         waiting: list[EncodedLines] = []
         drafts: dict[int, Hypothesis] = {}
         for lines in batches:
-            readings, agreed = self._drafts(lines)
+            steps = self._steps_along(lines) if search_size == 1 else None
+            readings, agreed = self._drafts(lines, steps=steps)
             if agreed:
                 yield self._rescored(lines.select(agreed), [[readings[row]] for row in agreed])
             drafts.update(zip(lines.numbers, readings, strict=False))
             if open_rows := sorted(set(range(len(lines))).difference(agreed)):
                 waiting.append(lines.select(open_rows))
             if sum(map(len, waiting)) >= search_size:
-                yield self._searched(EncodedLines.join(waiting), drafts)
+                yield self._searched(EncodedLines.join(waiting), drafts, steps)
                 waiting = []
         if waiting:
             yield self._searched(EncodedLines.join(waiting), drafts)
 
-    def _drafts(self, lines: EncodedLines) -> tuple[list[Hypothesis], list[int]]:
+    def _steps_along(self, lines: EncodedLines) -> DraftedSteps | None:
+        """Steps along the draft of a single line."""
+        if len(lines) > 1 or lines.drafts is None or not self._plain:
+            return None
+        return DraftedSteps(self.model, lines.encoded, self._cut(lines.drafts[0]))
+
+    def _drafts(
+        self, lines: EncodedLines, *, steps: DraftedSteps | None = None
+    ) -> tuple[list[Hypothesis], list[int]]:
         """A draft of each line, and the rows where no search can find another reading."""
-        encoded = lines.encoded
-        if encoded.ctc_logits is None or encoded.attention_mask is None:
+        if lines.drafts is None:
             return [], []
-        blank = self.model.config.encoder.ctc_blank_token_id
-        drafts = ctc_greedy_ids(encoded.ctc_logits, encoded.attention_mask, blank)
-        readings, agreed = self._verify(encoded, drafts)
-        greedy = self.settings.num_beams == 1 and not self.settings.do_sample
-        return readings, [row for row, same in enumerate(agreed) if same and greedy]
+        readings, agreed = self._verify(lines.encoded, lines.drafts, steps)
+        self._count(agreed)
+        return readings, [row for row, same in enumerate(agreed) if same and self._plain]
+
+    def _count(self, agreed: Sequence[bool]) -> None:
+        if self._plain:
+            self.counts.proposed += len(agreed)
+            self.counts.accepted += sum(agreed)
 
     def _searched(
-        self, lines: EncodedLines, drafts: dict[int, Hypothesis]
+        self,
+        lines: EncodedLines,
+        drafts: dict[int, Hypothesis],
+        steps: DraftedSteps | None = None,
     ) -> tuple[EncodedLines, list[list[Hypothesis]]]:
-        found = self._search(lines.encoded)
-        if lines.encoded.ctc_logits is None:
-            return lines, found
+        found = self._search(lines.encoded, steps=steps)
         pairs = zip(lines.numbers, found, strict=True)
-        return self._rescored(lines, [self._with_draft(row, drafts[n]) for n, row in pairs])
+        return self._rescored(
+            lines, [self._with_draft(lines, row, drafts.get(number)) for number, row in pairs]
+        )
 
-    def _with_draft(self, found: list[Hypothesis], draft: Hypothesis) -> list[Hypothesis]:
+    def _with_draft(
+        self, lines: EncodedLines, found: list[Hypothesis], draft: Hypothesis | None
+    ) -> list[Hypothesis]:
+        """The draft is a hypothesis of its own where a CTC head has a say."""
+        if lines.encoded.ctc_logits is None or draft is None or not self._allows(draft.token_ids):
+            return found
         written = any(hypothesis.token_ids == draft.token_ids for hypothesis in found)
-        return found if written or not self._allows(draft.token_ids) else [*found, draft]
+        return found if written else [*found, draft]
+
+    def _cut(self, draft: list[int]) -> list[int]:
+        """What of a draft a search could write before it ends."""
+        known = self.model.config.decoder.vocab_size
+        never = {*self.settings.eos_token_ids, self._end, self._pad}
+        length = next((i for i, t in enumerate(draft) if t in never or t >= known), len(draft))
+        return draft[: min(length, self._room)]
 
     def _verify(
-        self, encoded: EncoderOutput, drafts: list[list[int]]
+        self,
+        encoded: EncoderOutput,
+        drafts: list[list[int]],
+        steps: DraftedSteps | None = None,
     ) -> tuple[list[Hypothesis], list[bool]]:
         """Each draft as a hypothesis, and whether it is what greedy decoding writes."""
-        config = self.model.config.decoder
-        room = longest_sequence(self.settings, 1, config.max_position_embeddings) - 1
-        ended = [len(draft) < room for draft in drafts]  # with room for the end token
-        drafts = [draft[:room] for draft in drafts]
-        start, end = config.decoder_start_token_id, config.eos_token_id
-        inputs = _padded([[start, *draft] for draft in drafts], end, encoded)
-        targets = _padded([[*draft, end] for draft in drafts], end, encoded)
-        logits = self.model(
-            encoder_outputs=encoded, decoder_input_ids=inputs, use_cache=False, return_dict=True
-        ).logits.float()
-        logprobs = logits.log_softmax(-1).gather(-1, targets[..., None])[..., 0]
+        drafts = [self._cut(draft) for draft in drafts]
+        if steps is not None:
+            logits = steps.read_ahead(self._start).float()
+        else:
+            inputs = _padded([[self._start, *draft] for draft in drafts], self._end, encoded)
+            logits = self.model(
+                encoder_outputs=encoded, decoder_input_ids=inputs, use_cache=False, return_dict=True
+            ).logits.float()
+        ended = [len(draft) < self._room for draft in drafts]  # with room for the end token
+        targets = _padded([[*draft, self._end] for draft in drafts], self._end, encoded)
+        logprobs = logits.gather(-1, targets[..., None])[..., 0] - logits.logsumexp(-1)
         lengths = [len(draft) + whole for draft, whole in zip(drafts, ended, strict=True)]
         same = logits.max(-1).indices == targets
         agreed = [
-            bool(row[:length].all()) and self._allows(draft)
+            bool(row[:length].all()) and self._allows(draft) and not self._loops(draft)
             for row, length, draft in zip(same, lengths, drafts, strict=True)
         ]
         readings = [
@@ -174,6 +235,13 @@ class HybridDecoder:
             for draft, row, length, whole in zip(drafts, logprobs, lengths, ended, strict=True)
         ]
         return readings, agreed
+
+    def _loops(self, token_ids: Sequence[int]) -> bool:
+        """Whether a search would have stopped on the way."""
+        guard = self.guard
+        return guard is not None and any(
+            guard.is_loop(token_ids[: length + 1]) for length in range(len(token_ids))
+        )
 
     def _allows(self, token_ids: Sequence[int]) -> bool:
         if self.constraint is None:
@@ -185,14 +253,18 @@ class HybridDecoder:
             state = self.constraint.advance(state, token_id)
         return self.constraint.accepts(state)
 
-    def _search(self, encoded: EncoderOutput) -> list[list[Hypothesis]]:
-        output = self.model.generate(
-            encoder_outputs=encoded,
+    def _search(
+        self, encoded: EncoderOutput, *, steps: DraftedSteps | None = None
+    ) -> list[list[Hypothesis]]:
+        states = encoded.last_hidden_state
+        output = generate(
+            steps or self.model.decoder_steps(encoded, use_cache=self.settings.use_cache),
+            torch.full((len(states), 1), self._start, device=states.device),
+            self.settings,
+            max_positions=self.model.config.decoder.max_position_embeddings,
             constraint=self.constraint,
             stop_repetition=self.guard,
-            **self.settings.settings(),  # one by one, or the folder's would replace the defaults
         )
-        assert isinstance(output, GenerateOutput)
         found = [self._hypothesis(output, row) for row in range(len(output.finish_reasons))]
         per_line = self.settings.num_return_sequences
         lines = [found[i : i + per_line] for i in range(0, len(found), per_line)]
@@ -216,7 +288,8 @@ class HybridDecoder:
     ) -> tuple[EncodedLines, list[list[Hypothesis]]]:
         """The lines and their hypotheses, best first by CTC head and decoder."""
         logits, mask = lines.encoded.ctc_logits, lines.encoded.attention_mask
-        assert logits is not None
+        if logits is None:
+            return lines, found
         assert mask is not None
         blank = self.model.config.encoder.ctc_blank_token_id
         rescored = []

@@ -23,6 +23,8 @@ from .decoding import (
 )
 from .devices import multiplies_bfloat16
 from .document import Word
+from .draft_head import stored_draft_head
+from .drafts import CTCDrafter, DraftCounts, Drafter, TextDrafter
 from .errors import CheckpointError, UsageError
 from .hub import resolve_folder
 from .hybrid import EncodedLines, HybridDecoder, Hypothesis
@@ -83,7 +85,10 @@ BLANK = LineResult(text="", confidence=1.0, finish_reason="blank")
 
 
 def load(
-    name_or_path: str | Path = DEFAULT_MODEL, device: str = "auto", dtype: str = "auto"
+    name_or_path: str | Path = DEFAULT_MODEL,
+    device: str = "auto",
+    dtype: str = "auto",
+    draft: str | Path | None = None,
 ) -> Recognizer:
     """A recognizer from a bundled name, a checkpoint folder, or a hub id.
 
@@ -91,18 +96,21 @@ def load(
         device: ``"auto"`` (CUDA where there is one), ``"cpu"``, ``"cuda"``, ``"cuda:1"``, …
         dtype: ``"auto"`` (bfloat16 where the hardware multiplies it: CUDA, AMX; else float32),
             ``"float32"``, ``"bfloat16"`` or ``"float16"``.
+        draft: a small model, named like the other, that guesses what a large one without a CTC
+            head will write: the same texts, sooner. Default: the draft head in the folder, if
+            there is one (`trocr optimize draft`).
 
     Raises:
         CheckpointError: no such model, or one that cannot be loaded.
-        UsageError: an unknown device or dtype.
+        UsageError: an unknown device or dtype; a draft for a model that has a CTC head.
     """
     folder = bundled_folder(str(name_or_path)) or _folder_of(name_or_path)
     chosen_device = _device(device)
     model = VisionEncoderDecoderModel.from_pretrained(folder, dtype=_dtype(dtype, chosen_device))
     processor = TrOCRProcessor.from_pretrained(folder)
-    calibration = stored_calibration(folder)
-    name = str(name_or_path)
-    return Recognizer(model.to(chosen_device).eval(), processor, name, calibration)
+    model = model.to(chosen_device).eval()
+    drafter = _drafter(model, processor, folder, draft, dtype)
+    return Recognizer(model, processor, str(name_or_path), stored_calibration(folder), drafter)
 
 
 class Recognizer:
@@ -113,6 +121,10 @@ class Recognizer:
         processor: the one it was trained with.
         name: for reports.
         calibration: turns evidence into confidence.
+        drafter: guesses what the decoder writes; default the CTC head, where there is one.
+
+    Attributes:
+        drafts: how many were made, and accepted, since the recognizer was made.
     """
 
     def __init__(
@@ -121,6 +133,7 @@ class Recognizer:
         processor: TrOCRProcessor,
         name: str = "",
         calibration: Calibration | None = None,
+        drafter: Drafter | None = None,
     ) -> None:
         self.model = model
         self.processor = processor
@@ -133,6 +146,10 @@ class Recognizer:
             )
         self._token_strings = processor.tokenizer.token_strings()
         self._eos = model.config.decoder.eos_token_id
+        if drafter is None and self.has_ctc_head:
+            drafter = CTCDrafter(model.config.encoder.ctc_blank_token_id)
+        self.drafter = drafter
+        self.drafts = DraftCounts()
         self._aligner = WordAligner(model, processor, self._token_strings)
 
     @property
@@ -150,7 +167,9 @@ class Recognizer:
     def describe_decoding(self, num_beams: int = 1) -> str:
         """How ``read_lines`` would decode, in words."""
         search = "greedy" if num_beams == 1 else f"beam search, {num_beams} beams"
-        return f"{search}, CTC draft, joint score" if self.has_ctc_head else search
+        if self.has_ctc_head:
+            return f"{search}, CTC draft, joint score"
+        return f"{search}, drafts" if self.drafter and num_beams == 1 else search
 
     @torch.inference_mode()
     def read_lines(
@@ -198,13 +217,15 @@ class Recognizer:
             settings,
             self._constraint(allow, regex, lexicon),
             RepetitionGuard(self._token_strings),
+            self.drafts,
         )
         results = [BLANK] * len(images)
         pictures = {i: load_image(image) for i, image in enumerate(images)}
         inked = [i for i, picture in pictures.items() if not is_blank(picture)]
         inked.sort(key=lambda i: pictures[i].width / pictures[i].height)
         chunks = (inked[i : i + batch_size] for i in range(0, len(inked), batch_size))
-        batches = (EncodedLines(rows, self._encode([pictures[i] for i in rows])) for rows in chunks)
+        drafter = self.drafter if decoder.wants_drafts else None
+        batches = (self._lines(rows, [pictures[i] for i in rows], drafter) for rows in chunks)
         for lines, found in decoder.decode(batches, search_size=batch_size):
             read = [self._result(hypotheses[:n_best]) for hypotheses in found]
             if words:
@@ -213,6 +234,13 @@ class Recognizer:
             for number, result in zip(lines.numbers, read, strict=True):
                 results[number] = result
         return results
+
+    def _lines(
+        self, numbers: list[int], pictures: list[Image.Image], drafter: Drafter | None
+    ) -> EncodedLines:
+        encoded = self._encode(pictures)
+        drafts = None if drafter is None else drafter(pictures, encoded)
+        return EncodedLines(numbers, encoded, drafts)
 
     def _encode(self, pictures: list[Image.Image]) -> EncoderOutput:
         inputs = self.processor.image_processor(pictures, return_tensors="pt")
@@ -292,6 +320,34 @@ def _folder_of(name_or_path: str | Path) -> Path:
     except CheckpointError as error:
         bundled = ", ".join(model.name for model in bundled_models()) or "none"
         raise CheckpointError(error.message, f"{error.hint} Bundled models: {bundled}.") from None
+
+
+def _drafter(
+    model: VisionEncoderDecoderModel,
+    processor: TrOCRProcessor,
+    folder: Path,
+    draft: str | Path | None,
+    dtype: str,
+) -> Drafter | None:
+    """What guesses for a model that has no CTC head."""
+    if hasattr(model.encoder, "ctc_head"):
+        if draft is None:
+            return None
+        raise UsageError("The model drafts with its own CTC head.", f"Leave out draft={draft!r}.")
+    if draft is not None:
+        small = load(draft, str(model.device), dtype)
+        return TextDrafter(lambda pictures, _: _texts(small, pictures), model, processor.tokenizer)
+    head = stored_draft_head(folder)
+    if head is None:
+        return None
+    head = head.to(model.device, model.dtype)
+    return TextDrafter(
+        lambda _, encoded: head.texts(encoded.last_hidden_state), model, processor.tokenizer
+    )
+
+
+def _texts(reader: Recognizer, pictures: Sequence[Image.Image]) -> list[str]:
+    return [line.text for line in reader.read_lines(pictures, batch_size=len(pictures))]
 
 
 def _device(name: str) -> torch.device:
