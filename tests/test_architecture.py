@@ -11,7 +11,8 @@ from pathlib import Path
 LEVELS = (
     "errors config generation_config metrics batch labelled_lines sentencepiece_model document",
     "image pages ink line_image image_processor tokenizer_files tokenizer hub bundled outputs"
-    " devices int8_weights checkpoint positions attention pretrained encoder line_encoder ctc"
+    " devices int8_weights checkpoint positions attention quantization_config bitsandbytes_layers"
+    " pretrained encoder line_encoder ctc"
     " draft_head",
     "processor decoding generation engine decoder model drafts drafted_steps hybrid confidence",
     "align recognizer layout",

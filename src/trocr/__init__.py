@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .model import VisionEncoderDecoderModel
     from .pipeline import read, read_each
     from .processor import TrOCRProcessor
+    from .quantization_config import BitsAndBytesConfig
     from .readers import read_document
     from .recognizer import LineResult, Recognizer, load
     from .writers import write
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "BitsAndBytesConfig",
     "Character",
     "CheckpointError",
     "DataError",
@@ -84,6 +86,7 @@ _MODULES = {
     "model": ("VisionEncoderDecoderModel",),
     "pipeline": ("read", "read_each"),
     "processor": ("TrOCRProcessor",),
+    "quantization_config": ("BitsAndBytesConfig",),
     "readers": ("read_document",),
     "recognizer": ("LineResult", "Recognizer", "load"),
     "writers": ("write",),

@@ -14,6 +14,7 @@ from .checkpoint import KeyTable, NamePairs, load_tensors, read_tensors, write_t
 from .config import ModelConfig
 from .errors import CheckpointError, UsageError
 from .hub import resolve_folder, upload_folder
+from .quantization_config import BitsAndBytesConfig
 
 Model = TypeVar("Model", bound="PretrainedModel")
 
@@ -55,6 +56,7 @@ class PretrainedModel(nn.Module):
     published_names: ClassVar[NamePairs] = ()
 
     config: Any
+    quantization_config: BitsAndBytesConfig | None = None
 
     @property
     def device(self) -> torch.device:
@@ -103,6 +105,7 @@ class PretrainedModel(nn.Module):
         revision: str | None = None,
         dtype: torch.dtype | str | None = None,
         torch_dtype: torch.dtype | str | None = None,
+        quantization_config: BitsAndBytesConfig | dict[str, Any] | None = None,
     ) -> Model:
         """Load a checkpoint folder, or one of the Hugging Face hub, in evaluation mode.
 
@@ -112,11 +115,13 @@ class PretrainedModel(nn.Module):
             cache_dir, force_download, local_files_only, token, revision: about the hub.
             dtype: of the weights, ``torch.bfloat16`` or ``"bfloat16"``; ``"auto"`` keeps the
                 file's; default float32. ``torch_dtype`` is its older name.
+            quantization_config: turn linear layers into those of bitsandbytes, on CUDA where there
+                is one (default dtype of the rest there: float16), else on the CPU.
 
         Raises:
             CheckpointError: no such folder, or one whose config.json or weights are missing,
-                corrupt, unsafe, or do not fit each other.
-            UsageError: an unknown dtype.
+                corrupt, unsafe, quantised already, or do not fit each other.
+            UsageError: an unknown dtype; bitsandbytes is asked for and not installed.
         """
         folder = resolve_folder(
             pretrained_model_name_or_path,
@@ -126,7 +131,12 @@ class PretrainedModel(nn.Module):
             token=token,
             revision=revision,
         )
-        wanted = _dtype(dtype if dtype is not None else torch_dtype)
+        if isinstance(quantization_config, dict):
+            quantization_config = BitsAndBytesConfig.from_dict(quantization_config)
+        dtype = dtype if dtype is not None else torch_dtype
+        if dtype is None and quantization_config is not None and torch.cuda.is_available():
+            dtype = torch.float16
+        wanted = _dtype(dtype)
         try:
             # Parameters come from the file, so none is allocated or drawn at random before.
             with torch.device("meta"), _WithoutRandomness():
@@ -135,10 +145,24 @@ class PretrainedModel(nn.Module):
             raise CheckpointError(
                 f"{folder}/config.json does not describe a model: {error}", "Download it again."
             ) from None
+        if getattr(model.config, "quantization_config", None):
+            raise CheckpointError(
+                f"The weights in {folder} are quantised already, and cannot be read.",
+                "Load the original model, with quantization_config=BitsAndBytesConfig(…).",
+            )
         model._load(folder)
         if wanted is not None:
             model = model.to(wanted)
+        if quantization_config is not None and quantization_config.is_quantizable():
+            model._quantize(quantization_config)
         return model.eval()
+
+    def _quantize(self, config: BitsAndBytesConfig) -> None:
+        from .bitsandbytes_layers import quantize_linears
+
+        get_head = getattr(self, "get_output_embeddings", lambda: None)
+        quantize_linears(self, config, output_projection=get_head(), names=self.key_table())
+        self.quantization_config = config
 
     def _load(self, folder: Path) -> None:
         """Fill a model that was built without memory from its folder."""
@@ -174,8 +198,14 @@ class PretrainedModel(nn.Module):
             push_to_hub: upload the folder too, as ``repo_id`` or under the folder's name.
 
         Raises:
-            UsageError: the path is a file, or the shard size cannot be read.
+            UsageError: the path is a file, the shard size cannot be read, or the model is
+                quantised.
         """
+        if self.quantization_config is not None:
+            raise UsageError(
+                "Layers of bitsandbytes cannot be saved.",
+                "Save the model without them, and quantise it when it is loaded.",
+            )
         folder = Path(save_directory)
         if folder.is_file():
             raise UsageError(f"{folder} is a file.", "Name a folder to save the model in.")
