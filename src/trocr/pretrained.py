@@ -131,10 +131,13 @@ class PretrainedModel(nn.Module):
             token=token,
             revision=revision,
         )
-        if isinstance(quantization_config, dict):
-            quantization_config = BitsAndBytesConfig.from_dict(quantization_config)
+        quantized: BitsAndBytesConfig | None = (
+            BitsAndBytesConfig.from_dict(quantization_config)
+            if isinstance(quantization_config, dict)
+            else quantization_config
+        )
         dtype = dtype if dtype is not None else torch_dtype
-        if dtype is None and quantization_config is not None and torch.cuda.is_available():
+        if dtype is None and quantized is not None and torch.cuda.is_available():
             dtype = torch.float16
         wanted = _dtype(dtype)
         try:
@@ -153,8 +156,8 @@ class PretrainedModel(nn.Module):
         model._load(folder)
         if wanted is not None:
             model = model.to(wanted)
-        if quantization_config is not None and quantization_config.is_quantizable():
-            model._quantize(quantization_config)
+        if quantized is not None and quantized.is_quantizable():
+            model._quantize(quantized)
         return model.eval()
 
     def _quantize(self, config: BitsAndBytesConfig) -> None:
