@@ -15,7 +15,7 @@ import typer
 
 from .. import __version__
 from ..errors import TrOCRError
-from . import calibrate, console, doctor, evaluate, models, optimize, read, synth, train
+from . import bench, calibrate, console, doctor, evaluate, models, optimize, read, synth, train
 
 EXIT_CODES = """\b
 Exit codes:
@@ -45,6 +45,7 @@ VERBS = (
     train.train,
     synth.synth,
     calibrate.calibrate,
+    bench.bench,
 )
 for verb in VERBS:
     app.command()(verb)

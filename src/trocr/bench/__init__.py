@@ -1,0 +1,1 @@
+"""How fast a model reads, where the time goes, and what the machine would allow."""
