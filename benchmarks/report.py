@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import platform
-import re
 import resource
-import subprocess
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from trocr.bench.machine import commit, cpu_name
+
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-PACKAGES = ("torch", "numpy", "pillow", "rapidocr", "onnxruntime")
+PACKAGES = ("torch", "numpy", "pillow", "transformers", "rapidocr", "onnxruntime")
 
 
 def cpu_seconds() -> float:
@@ -22,18 +22,14 @@ def cpu_seconds() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
-def machine() -> dict[str, Any]:
+def machine(threads: int = 1) -> dict[str, Any]:
     """When, where, and of which commit and packages the numbers are."""
-    cpuinfo = Path("/proc/cpuinfo")
-    cpus = re.findall(r"model name\s*: (.*)", cpuinfo.read_text() if cpuinfo.exists() else "")
-    describe = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
-    commit = subprocess.run(describe, cwd=ROOT, capture_output=True, text=True).stdout.strip()
     installed = {distribution.name.lower() for distribution in metadata.distributions()}
     return {
         "date": datetime.now(timezone.utc).date().isoformat(),
-        "commit": commit,
-        "cpu": cpus[0] if cpus else platform.machine(),
-        "threads": 1,
+        "commit": commit(),
+        "cpu": cpu_name(),
+        "threads": threads,
         "python": platform.python_version(),
         "packages": {name: metadata.version(name) for name in PACKAGES if name in installed},
     }
