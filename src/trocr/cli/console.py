@@ -33,9 +33,10 @@ class Bar:
     Args:
         total: steps; no bar is shown for a single one.
         unit: what a step is.
+        verb: what is done.
     """
 
-    def __init__(self, total: int, unit: str = "lines") -> None:
+    def __init__(self, total: int, unit: str = "lines", verb: str = "reading") -> None:
         self._progress: Any = None
         self._unit = unit
         self._steps = self._lines = 0
@@ -46,7 +47,7 @@ class Bar:
 
             # Redirected through rich, standard output would end up on standard error.
             self._progress = Progress(
-                *("reading", BarColumn(), MofNCompleteColumn(), unit),
+                *(verb, BarColumn(), MofNCompleteColumn(), unit),
                 *(TextColumn("{task.fields[rate]}"), TimeLeft(), "left"),
                 console=Console(stderr=True),
                 transient=True,
