@@ -14,7 +14,8 @@ LEVELS = (
     " devices int8_weights checkpoint positions attention quantization_config bitsandbytes_layers"
     " pretrained encoder line_encoder ctc"
     " draft_head",
-    "processor decoding generation engine decoder model drafts drafted_steps hybrid confidence",
+    "processor decoding generation engine decoder model exported drafts drafted_steps hybrid"
+    " confidence",
     "align recognizer layout",
     "stream writers readers pipeline",
     "training evaluation optimize bench ocrmypdf",

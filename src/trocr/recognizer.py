@@ -26,6 +26,7 @@ from .document import Word
 from .draft_head import stored_draft_head
 from .drafts import CTCDrafter, DraftCounts, Drafter, TextDrafter
 from .errors import CheckpointError, UsageError
+from .exported import exported_format, load_exported
 from .hub import resolve_folder
 from .hybrid import EncodedLines, HybridDecoder, Hypothesis
 from .image import load_image
@@ -92,6 +93,8 @@ def load(
 ) -> Recognizer:
     """A recognizer from a bundled name, a checkpoint folder, or a hub id.
 
+    The folder may also be one that ``trocr export`` wrote, which runs on the CPU in float32.
+
     Args:
         device: ``"auto"`` (CUDA where there is one), ``"cpu"``, ``"cuda"``, ``"cuda:1"``, …
         dtype: ``"auto"`` (bfloat16 where the hardware multiplies it: CUDA, AMX; else float32),
@@ -105,10 +108,13 @@ def load(
         UsageError: an unknown device or dtype; a draft for a model that has a CTC head.
     """
     folder = bundled_folder(str(name_or_path)) or _folder_of(name_or_path)
-    chosen_device = _device(device)
-    model = VisionEncoderDecoderModel.from_pretrained(folder, dtype=_dtype(dtype, chosen_device))
+    if exported_format(folder):
+        model: VisionEncoderDecoderModel = load_exported(folder, device, dtype)
+    else:
+        place = _device(device)
+        model = VisionEncoderDecoderModel.from_pretrained(folder, dtype=_dtype(dtype, place))
+        model = model.to(place).eval()
     processor = TrOCRProcessor.from_pretrained(folder)
-    model = model.to(chosen_device).eval()
     drafter = _drafter(model, processor, folder, draft, dtype)
     return Recognizer(model, processor, str(name_or_path), stored_calibration(folder), drafter)
 
