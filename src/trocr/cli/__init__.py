@@ -15,7 +15,19 @@ import typer
 
 from .. import __version__
 from ..errors import TrOCRError
-from . import bench, calibrate, console, doctor, evaluate, models, optimize, read, synth, train
+from . import (
+    bench,
+    calibrate,
+    console,
+    doctor,
+    evaluate,
+    export,
+    models,
+    optimize,
+    read,
+    synth,
+    train,
+)
 
 EXIT_CODES = """\b
 Exit codes:
@@ -45,6 +57,7 @@ VERBS = (
     train.train,
     synth.synth,
     calibrate.calibrate,
+    export.export,
     bench.bench,
 )
 for verb in VERBS:
