@@ -108,7 +108,7 @@ def tiny_published_model() -> VisionEncoderDecoderModel:
         decoder_attention_heads=2,
         decoder_ffn_dim=128,
         cross_attention_hidden_size=64,
-        init_std=0.3,
+        init_std=0.05,
         max_position_embeddings=20,
     )
     config = VisionEncoderDecoderConfig.from_encoder_decoder_configs(
@@ -277,5 +277,5 @@ def test_with_bitsandbytes(
         exact = plain(pixel_values=pixels, decoder_input_ids=ids).logits
         found = model(pixel_values=pixels.to(device), decoder_input_ids=ids.to(device)).logits
     error = (found.float().cpu() - exact).norm() / exact.norm()
-    assert error < (0.05 if "load_in_8bit" in settings else 0.4)
+    assert error < (0.01 if "load_in_8bit" in settings else 0.1)
     model.generate(pixels.to(device), max_new_tokens=3)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import typer
 
+from .draft import draft
+from .quantize import quantize
+
 app = typer.Typer(
     name="optimize",
     no_args_is_help=True,
@@ -15,3 +18,7 @@ app = typer.Typer(
 @app.callback()
 def optimize() -> None:
     """Make a model faster or smaller; each verb says what it costs."""
+
+
+for verb in (draft, quantize):
+    app.command()(verb)
