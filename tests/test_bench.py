@@ -92,17 +92,22 @@ def test_operations_are_those_that_torch_counts(
         assert counted(model, torch.rand(lines, *size), written) == formula + lines * hidden
 
 
-def test_bytes_are_the_weights_of_every_pass_and_the_cache_of_every_step() -> None:
-    model = published_model()
-    encoder = sum(weight.numel() for weight in model.encoder.parameters())
+def matrices(*modules: torch.nn.Module) -> int:
+    """Weights of products and convolutions; not of norms, positions and special tokens."""
+    weights = (weight for module in modules for weight in module.parameters())
+    return sum(weight.numel() for weight in weights if weight.dim() in (2, 4))
+
+
+@pytest.mark.parametrize("model", [tiny_line_model(), published_model()], ids=["line", "published"])
+def test_bytes_are_the_weights_of_every_pass_and_the_cache_of_every_step(
+    model: VisionEncoderDecoderModel,
+) -> None:
+    encoder = matrices(model.encoder)
     layers = model.decoder.model.decoder.layers
-    matrices = sum(weight.numel() for weight in layers.parameters() if weight.dim() == 2)
     crossed = sum(
-        projection.weight.numel()
-        for layer in layers
-        for projection in (layer.encoder_attn.k_proj, layer.encoder_attn.v_proj)
+        matrices(layer.encoder_attn.k_proj, layer.encoder_attn.v_proj) for layer in layers
     )
-    step = matrices - crossed + model.decoder.output_projection.weight.numel()
+    step = matrices(layers, model.decoder.output_projection) - crossed
     seen = Stages(batches=2, draft_passes=1, searches=[Search(3, [(18, 3), (18, 1)])])
     cached = (3 * 18 + 6 + 18 + 1) * 2 * 2 * 16  # keys and values, two layers, their width
     expected = 2 * encoder + (crossed + step) + (crossed + 3 * step) + cached
@@ -127,6 +132,14 @@ def test_a_watched_read_is_the_same_and_leaves_nothing_behind() -> None:
     assert tuple(stages.seconds) == STAGES
     assert min(stages.seconds[name] for name in ("preprocessing", "encoder", "drafts")) > 0
     assert sum(stages.shares().values()) == pytest.approx(100)
+
+
+def test_what_another_recognizer_does_is_not_noted() -> None:
+    reader, other = tiny_recognizer(), tiny_recognizer(seed=1)
+    with watched(reader) as stages:
+        other.read_lines(drawn_lines(2))
+    assert (stages.batches, stages.drafted, stages.source_tokens) == (0, 0, {})
+    assert sum(stages.seconds[name] for name in ("encoder", "drafts", "search", "other")) == 0
 
 
 def test_stages_do_not_count_each_other(monkeypatch: pytest.MonkeyPatch) -> None:

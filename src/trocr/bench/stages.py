@@ -17,6 +17,7 @@ import torch
 from .. import recognizer
 from ..hybrid import EncodedLines, HybridDecoder, Hypothesis
 from ..recognizer import Recognizer
+from . import machine
 
 STAGES = ("preprocessing", "encoder", "drafts", "search", "other")
 Found = Iterator[tuple[EncodedLines, list[list[Hypothesis]]]]
@@ -75,14 +76,15 @@ class Stages:
         """Per cent of the drafts that needed no search; None where nothing is drafted."""
         return 100 * self.accepted / self.drafted if self.drafted else None
 
-    def counting(self, decode: Callable[..., Found]) -> Callable[..., Found]:
-        """``HybridDecoder.decode``, with the lengths of its lines noted."""
+    def counting(self, decode: Callable[..., Found], reader: Recognizer) -> Callable[..., Found]:
+        """``HybridDecoder.decode``, with the lengths of the reader's lines noted."""
 
         @wraps(decode)
         def counted(*args: Any, **options: Any) -> Found:
             for lines, found in decode(*args, **options):
-                tokens = _source_tokens(lines.encoded)
-                self.source_tokens.update(zip(lines.numbers, tokens, strict=True))
+                if _belongs_to(reader, args[0]):
+                    tokens = _source_tokens(lines.encoded)
+                    self.source_tokens.update(zip(lines.numbers, tokens, strict=True))
                 yield lines, found
 
         return counted
@@ -115,9 +117,9 @@ def _source_tokens(encoded: Any) -> list[int]:
 
 @contextmanager
 def watched(reader: Recognizer) -> Iterator[Stages]:
-    """Time and count what ``reader`` does; no other recognizer may read in the meantime."""
+    """Time and count what ``reader`` does; a model that drafts for it is part of its drafts."""
     stages = Stages()
-    clock = _Clock(stages.seconds, reader.device)
+    clock = _Clock(stages.seconds, reader)
     processor = type(reader.processor.image_processor)
     seams: tuple[tuple[Any, str, str, Seen | None], ...] = (
         (Recognizer, "read_lines", "other", None),
@@ -134,7 +136,7 @@ def watched(reader: Recognizer) -> Iterator[Stages]:
             if function := getattr(owner, name):  # a reader may have no drafter
                 timed = clock.timed(function, stage, seen)
                 stack.enter_context(_replaced(owner, name, timed))
-        counted = stages.counting(HybridDecoder.decode)
+        counted = stages.counting(HybridDecoder.decode, reader)
         stack.enter_context(_replaced(HybridDecoder, "decode", counted))
         before = replace(reader.drafts)
         yield stages
@@ -156,12 +158,21 @@ def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
             delattr(owner, name)  # inherited
 
 
+def _belongs_to(reader: Recognizer, first: Any) -> bool:
+    """Whether a call with this first argument is not another recognizer's."""
+    if isinstance(first, HybridDecoder):
+        return first.model is reader.model
+    processor = reader.processor.image_processor
+    shared = not isinstance(first, (Recognizer, type(processor)))
+    return shared or first is reader or first is processor
+
+
 class _Clock:
     """Charges every moment to the innermost stage that is running."""
 
-    def __init__(self, seconds: dict[str, float], device: torch.device) -> None:
+    def __init__(self, seconds: dict[str, float], reader: Recognizer) -> None:
         self._seconds = seconds
-        self._device = device
+        self._reader = reader
         self._running: list[str] = []
         self._since = 0.0
 
@@ -172,6 +183,8 @@ class _Clock:
 
         @wraps(function)
         def timed(*args: Any, **options: Any) -> Any:
+            if not _belongs_to(self._reader, args[0]):
+                return function(*args, **options)
             self._turn()
             self._running.append(stage)
             try:
@@ -187,8 +200,7 @@ class _Clock:
         return timed
 
     def _turn(self) -> None:
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)  # what was only asked for so far
+        machine.synchronize(self._reader.device)  # what a GPU was only asked for so far
         now = time.perf_counter()
         if self._running:
             self._seconds[self._running[-1]] += now - self._since

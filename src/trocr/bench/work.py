@@ -46,10 +46,15 @@ def _layer_products(width: int, inner: int, projections: int) -> int:
 
 
 def _stem(config: LineEncoderConfig, tokens: int) -> float:
-    first, second, third, fourth = config.stem_channels
     area = config.image_height * tokens * PIXELS_PER_TOKEN
-    # Channels in and out, and how much smaller the area is by then.
-    channels = (
+    convolutions = sum(18 * into * out * area / less for into, out, less in _convolutions(config))
+    return convolutions + 2 * tokens * _joined(config) * config.hidden_size
+
+
+def _convolutions(config: LineEncoderConfig) -> tuple[tuple[int, int, int], ...]:
+    """Channels in and out, and how much smaller the area is by then."""
+    first, second, third, fourth = config.stem_channels
+    return (
         (1, first, 4),
         (first, second, 16),
         (second, second, 16),
@@ -57,9 +62,12 @@ def _stem(config: LineEncoderConfig, tokens: int) -> float:
         (third, third, 32),
         (third, fourth, 64),
     )
-    convolutions = sum(18 * into * out * area / shrunk for into, out, shrunk in channels)
-    joined = fourth * (config.image_height // 16) * (PIXELS_PER_TOKEN // 4)
-    return convolutions + 2 * tokens * joined * config.hidden_size
+
+
+def _joined(config: LineEncoderConfig) -> int:
+    """Values of the stem that become one token."""
+    rows, columns = config.image_height // 16, PIXELS_PER_TOKEN // 4
+    return config.stem_channels[-1] * rows * columns
 
 
 def _ctc_head(config: LineEncoderConfig, tokens: int) -> int:
@@ -88,7 +96,7 @@ def read_bytes(model: VisionEncoderDecoderModel, stages: Stages) -> float:
     """Bytes that a read, as it was seen, takes from memory at least."""
     config: TrOCRConfig = model.config.decoder
     size = model.dtype.itemsize
-    encoder = sum(weight.numel() for weight in model.encoder.parameters())
+    encoder = _encoder_weights(model.config.encoder)
     keys_values, step = _decoder_weights(config)
     weights = stages.batches * encoder + stages.draft_passes * (keys_values + step)
     cached = 0
@@ -97,6 +105,18 @@ def read_bytes(model: VisionEncoderDecoderModel, stages: Stages) -> float:
         for source, written in search.lines:
             cached += min(written, search.passes) * (source + (written + 1) // 2)
     return size * (weights + 2 * config.decoder_layers * config.d_model * cached)
+
+
+def _encoder_weights(config: Any) -> int:
+    """In matrices and convolutions."""
+    width: int = config.hidden_size
+    layers: int = (
+        config.num_hidden_layers * _layer_products(width, config.intermediate_size, 4) // 2
+    )
+    if not isinstance(config, LineEncoderConfig):
+        return layers + int(config.num_channels * _area(config.patch_size) * width)
+    stem = sum(9 * into * out for into, out, _ in _convolutions(config)) + _joined(config) * width
+    return layers + stem + _ctc_head(config, tokens=1) // 2
 
 
 def _decoder_weights(config: TrOCRConfig) -> tuple[int, int]:

@@ -110,7 +110,7 @@ def _facts(reader: Recognizer, source: str, lines: int) -> dict[str, Any]:
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "commit": machine.commit(),
         "model": reader.name,
-        "parameters": sum(weight.numel() for weight in reader.model.parameters()),
+        "parameters": reader.model.num_parameters(),
         "decoding": reader.describe_decoding(),
         "device": str(reader.device),
         "dtype": str(reader.dtype).removeprefix("torch."),
