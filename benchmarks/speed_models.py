@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
 
 import trocr
+from trocr.exported import PACKAGES, load_exported
+from trocr.image_processor import ViTImageProcessor
+from trocr.optimize.export import export
+from trocr.processor import TrOCRProcessor
+from trocr.tokenizer import Tokenizer
 
 TOKENS = 20  # that every line is given
 # Configurations of microsoft/trocr-small-* and microsoft/trocr-base-*, where they are not the
@@ -77,6 +84,9 @@ def shape_folder(name: str, parent: Path) -> Path:
     config.pad_token_id = 1
     torch.manual_seed(0)
     transformers.VisionEncoderDecoderModel(config).save_pretrained(folder)
+    # Only so that `trocr.load` finds one: nothing is read with it.
+    processor = TrOCRProcessor(ViTImageProcessor(), Tokenizer.from_characters("0123456789"))
+    processor.save_pretrained(folder)
     return folder
 
 
@@ -95,8 +105,8 @@ def theirs(folder: Path, dtype: torch.dtype, device: str, **settings: Any) -> Ge
 
 
 def ours(folder: Path, dtype: torch.dtype, device: str, **settings: Any) -> Generator:
-    """``VisionEncoderDecoderModel.generate``."""
-    model = trocr.VisionEncoderDecoderModel.from_pretrained(folder, dtype=dtype).to(device).eval()
+    """``generate`` of the model that ``trocr.load`` makes ready."""
+    model = trocr.load(folder, device, name_of(dtype)).model
 
     def ids(pixels: torch.Tensor) -> torch.Tensor:
         return model.generate(pixels.to(device, dtype), **settings).cpu()
@@ -104,17 +114,42 @@ def ours(folder: Path, dtype: torch.dtype, device: str, **settings: Any) -> Gene
     return Generator(f"trocr {name_of(dtype)}", ids)
 
 
-def generators(
-    folder: Path, dtypes: tuple[torch.dtype, ...], device: str, beams: int, tokens: int = TOKENS
-) -> list[Generator]:
-    """Both in every dtype, ours first; exactly so many tokens a line."""
-    settings = {
+def exported(folder: Path, kind: str, **settings: Any) -> Generator:
+    """What ``trocr export`` makes of a folder, once; float32 on the CPU, our search."""
+    target = folder.with_name(f"{folder.name}-{kind}")
+    if not target.exists():
+        model = trocr.VisionEncoderDecoderModel.from_pretrained(folder).eval()
+        export(model, folder, target, kind)
+    run_by = load_exported(target)
+
+    def ids(pixels: torch.Tensor) -> torch.Tensor:
+        return run_by.generate(pixels, **settings)
+
+    package = PACKAGES[kind]
+    return Generator(f"{package} {metadata.version(package)}", ids)
+
+
+def runtimes() -> list[str]:
+    """Those of ``trocr export`` that can run here."""
+    return [kind for kind, package in PACKAGES.items() if find_spec(package)]
+
+
+def fixed(beams: int, tokens: int = TOKENS) -> dict[str, Any]:
+    """Settings for exactly so many tokens a line."""
+    return {
         "num_beams": beams,
         "do_sample": False,
         "min_new_tokens": tokens,
         "max_new_tokens": tokens,
     }
-    return [make(folder, dtype, device, **settings) for make in (ours, theirs) for dtype in dtypes]
+
+
+def generators(
+    folder: Path, dtypes: tuple[torch.dtype, ...], device: str, beams: int
+) -> list[Generator]:
+    """Both in every dtype, ours first."""
+    made = ((make, dtype) for make in (ours, theirs) for dtype in dtypes)
+    return [make(folder, dtype, device, **fixed(beams)) for make, dtype in made]
 
 
 def name_of(dtype: torch.dtype) -> str:

@@ -20,7 +20,17 @@ from interleaved import Contender, Row, Timing, interleaved, share_same, times_f
 from PIL import Image
 from report import ROOT, cpu_seconds
 from sets import set_lines
-from speed_models import generators, shape_folder, theirs
+from speed_models import (
+    Generator,
+    exported,
+    fixed,
+    generators,
+    name_of,
+    ours,
+    runtimes,
+    shape_folder,
+    theirs,
+)
 
 import trocr
 from trocr.bench.lines import drawn_line, text_of
@@ -77,8 +87,7 @@ def published(shape: str, beams: int, options: Options) -> Iterator[Row]:
     for size in options.batch_sizes:
         if beams > 1 and size > 8:
             continue
-        pixels = torch.randn(size, 3, 384, 384, generator=torch.Generator().manual_seed(size))
-        contenders = [Contender(each.label, partial(each.ids, pixels)) for each in both]
+        contenders = _at_work(both, size)
         search = "greedy" if beams == 1 else f"beam {beams}"
         yield from published_rows(
             f"trocr-{shape} shape, batch {size}, {search}",
@@ -99,7 +108,7 @@ def published_rows(
     ``same`` is always about the ids that transformers writes in float32.
     """
     default, exact = "transformers float32", "trocr float32"
-    our = f"trocr {_name(default_dtype())}"
+    our = f"trocr {name_of(default_dtype())}"
     rivals = [label for label in timings if label.startswith("transformers")]
     fastest = min(rivals, key=lambda label: timings[label].median)
     pairs = [(our, default, targets), (our, fastest, best)] if best else [(our, default, targets)]
@@ -120,6 +129,25 @@ def published_rows(
         )
 
 
+def _at_work(models: Sequence[Generator], lines: int) -> list[Contender]:
+    pixels = torch.randn(lines, 3, 384, 384, generator=torch.Generator().manual_seed(lines))
+    return [Contender(each.label, partial(each.ids, pixels)) for each in models]
+
+
+def exports(options: Options) -> Iterator[Row]:
+    """The small published shape against what ``trocr export`` makes of it."""
+    folder = shape_folder("small", options.shapes)
+    models = [ours(folder, default_dtype(), "cpu", **fixed(beams=1))]
+    models += [exported(folder, kind, **fixed(beams=1)) for kind in runtimes()]
+    for size in options.batch_sizes:
+        timings = interleaved(_at_work(models, size), options.rounds)
+        ids = {label: timing.result.tolist() for label, timing in timings.items()}
+        own, *others = ids
+        for other in others:
+            work = f"trocr-small shape, batch {size}, greedy"
+            yield times_faster(work, timings, own, other, same=share_same(ids[own], ids[other]))
+
+
 def printed(options: Options) -> Iterator[Row]:
     """``printed`` against trocr-small through transformers: real lines, pictures to ids."""
     lines = options.lines("receipts")
@@ -127,10 +155,9 @@ def printed(options: Options) -> Iterator[Row]:
     tokens = mean_tokens([line.text for line in lines])
     folder = shape_folder("small", options.shapes)
     reader = trocr.load("printed", "cpu")
-    settings = {"min_new_tokens": tokens, "max_new_tokens": tokens}
     contenders = [Contender("trocr `printed`", lambda: reader.read_lines(pictures))]
     for dtype in (FLOAT32, BFLOAT16):
-        model = theirs(folder, dtype, "cpu", **settings)
+        model = theirs(folder, dtype, "cpu", **fixed(1, tokens))
         contenders.append(Contender(model.label, partial(_read_all, model.ids, pictures)))
     timings = interleaved(contenders, options.rounds)
     work = f"receipts, batch 32, {tokens} tokens a line for trocr-small"
@@ -283,18 +310,11 @@ def gpu(options: Options) -> Iterator[Row]:
         return
     folder = shape_folder("base", options.shapes)
     both = generators(folder, (BFLOAT16,), "cuda", beams=1)
-    pixels = torch.randn(64, 3, 384, 384)
-    timings = interleaved(
-        [Contender(each.label, partial(each.ids, pixels)) for each in both], options.rounds
-    )
+    timings = interleaved(_at_work(both, 64), options.rounds)
     our, their = (timings[each.label].result.tolist() for each in both)
     labels = [each.label for each in both]
     work = f"trocr-base shape, batch 64, greedy, {torch.cuda.get_device_name()}"
     yield times_faster(work, timings, *labels, (3, 6), same=share_same(our, their))
-
-
-def _name(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")
 
 
 SECTIONS: dict[str, Callable[[Options], Iterator[Row]]] = {
@@ -302,6 +322,7 @@ SECTIONS: dict[str, Callable[[Options], Iterator[Row]]] = {
     "base": partial(published, "base", 1),
     "small-beams": partial(published, "small", 4),
     "base-beams": partial(published, "base", 4),
+    "exports": exports,
     "printed": printed,
     "recognisers": recognisers,
     "drafts": drafts,

@@ -162,6 +162,21 @@ def test_other_ids_than_the_reference_are_noticed(rounds: ModuleType, sections: 
     assert len(rounds.differing(rows)) == 1
 
 
+@pytest.mark.slow
+def test_exported_models_write_the_same(
+    sections: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxscript")
+    monkeypatch.setitem(importlib.import_module("speed_models").SHAPES, "small", TINY["tiny"])
+    monkeypatch.setattr(sections, "default_dtype", lambda: torch.float32)
+    monkeypatch.setattr(sections, "runtimes", lambda: ["onnx"])
+    rows = list(sections.exports(options(sections, tmp_path)))
+    assert [row.work.split(", ")[1] for row in rows] == ["batch 1", "batch 2"]
+    assert {row.ours for row in rows} == {"trocr float32"}
+    assert {row.against.split()[0] for row in rows} == {"onnxruntime"}
+    assert {row.same for row in rows} == {100.0}
+
+
 def test_models_are_always_the_same(sections: ModuleType, tmp_path: Path) -> None:
     folders = [sections.shape_folder("tiny", tmp_path / name) for name in "ab"]
     first, second = (folder.joinpath("model.safetensors").read_bytes() for folder in folders)
