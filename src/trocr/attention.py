@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -11,6 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .errors import UsageError
+
+CACHE_ROOM = 31  # tokens that fit before keys and values are copied again
 
 _TANH_GELU = partial(F.gelu, approximate="tanh")
 
@@ -72,28 +73,77 @@ def activation(name: str) -> Callable[[Tensor], Tensor]:
     return ACTIVATIONS[name]
 
 
-@dataclass
 class LayerCache:
-    """Keys and values of one decoder layer, each (rows, heads, length, head_dim)."""
+    """Keys and values of one decoder layer.
 
-    key: Tensor | None = None
-    value: Tensor | None = None
-    cross_key: Tensor | None = None
-    cross_value: Tensor | None = None
+    Attributes:
+        key, value: of the tokens so far, (rows, heads, length, head_dim).
+        cross_key, cross_value: of what is read, (rows / rows_per_source, heads, source, head_dim).
+        rows_per_source: so many neighbouring rows read the same.
+    """
+
+    def __init__(self) -> None:
+        self.key: Tensor | None = None
+        self.value: Tensor | None = None
+        self.cross_key: Tensor | None = None
+        self.cross_value: Tensor | None = None
+        self.rows_per_source = 1
+        self._room: tuple[Tensor, Tensor] | None = None  # what key and value are the front of
 
     def append(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """Add the keys and values of new tokens; returns all of them."""
-        if self.key is not None and self.value is not None:
-            key, value = torch.cat((self.key, key), 2), torch.cat((self.value, value), 2)
-        self.key, self.value = key, value
-        return key, value
+        if self.key is None or self.value is None:
+            self.key, self.value = key, value
+            return key, value
+        start, end = self.key.shape[2], self.key.shape[2] + key.shape[2]
+        if self._room is None or end > self._room[0].shape[2]:
+            self._room = _with_room(self.key, end), _with_room(self.value, end)
+        keys, values = self._room
+        keys[:, :, start:end] = key
+        values[:, :, start:end] = value
+        self.key, self.value = keys[:, :, :end], values[:, :, :end]
+        return self.key, self.value
+
+    def reorder(self, rows: Tensor, sources: Tensor, rows_per_source: int) -> None:
+        """Row i becomes what ``rows[i]`` was, and reads ``sources[i // rows_per_source]``."""
+        length = self.get_seq_length()
+        if self._room is not None:
+            keys, values = self._room = _select(self._room, rows)
+            self.key, self.value = keys[:, :, :length], values[:, :, :length]
+        elif self.key is not None and self.value is not None:
+            self.key, self.value = _select((self.key, self.value), rows)
+        cross = self.cross_key, self.cross_value
+        if cross[0] is not None and cross[1] is not None and not _is_range(sources, len(cross[0])):
+            self.cross_key, self.cross_value = _select((cross[0], cross[1]), sources)
+        self.rows_per_source = rows_per_source
+
+    def get_seq_length(self) -> int:
+        """Number of tokens per row."""
+        return 0 if self.key is None else self.key.shape[2]
+
+
+def _select(pair: tuple[Tensor, Tensor], rows: Tensor) -> tuple[Tensor, Tensor]:
+    return pair[0].index_select(0, rows), pair[1].index_select(0, rows)
+
+
+def _is_range(rows: Tensor, count: int) -> bool:
+    return len(rows) == count and bool((rows == torch.arange(count, device=rows.device)).all())
+
+
+def _with_room(states: Tensor, length: int) -> Tensor:
+    """A copy of (rows, heads, old length, head_dim) with room for more than ``length`` tokens."""
+    rows, heads, old, width = states.shape
+    room = states.new_empty((rows, heads, length + CACHE_ROOM, width))
+    room[:, :, :old] = states
+    return room
 
 
 class KVCache:
     """Past keys and values of every decoder layer.
 
     Contract: a forward pass appends the self-attention keys of its tokens and computes the
-    cross-attention keys once; ``reorder`` makes row ``i`` what row ``rows[i]`` was.
+    cross-attention keys once, for as many rows as there are then; ``reorder`` makes row ``i`` what
+    row ``rows[i]`` was. Rows that descend from one row share its cross-attention keys.
     """
 
     def __init__(self, num_layers: int) -> None:
@@ -101,16 +151,19 @@ class KVCache:
 
     def get_seq_length(self) -> int:
         """Number of tokens per row."""
-        key = self.layers[0].key if self.layers else None
-        return 0 if key is None else key.shape[2]
+        return self.layers[0].get_seq_length() if self.layers else 0
 
     def reorder(self, rows: Tensor) -> None:
         """Select, repeat or drop rows: ``rows`` is (new_rows,) int64."""
+        if not self.layers:
+            return
+        sources = rows // self.layers[0].rows_per_source
+        distinct, counts = torch.unique_consecutive(sources, return_counts=True)
+        rows_per_source = 1
+        if bool((counts == counts[0]).all()):
+            sources, rows_per_source = distinct, int(counts[0])
         for layer in self.layers:
-            for name in ("key", "value", "cross_key", "cross_value"):
-                tensor = getattr(layer, name)
-                if tensor is not None:
-                    setattr(layer, name, tensor.index_select(0, rows))
+            layer.reorder(rows, sources, rows_per_source)
 
     def __len__(self) -> int:
         return len(self.layers)
@@ -165,8 +218,11 @@ class MultiHeadAttention(nn.Module):
             (batch, queries, embed_dim), and the attention weights (batch, heads, queries, keys)
             when asked for.
         """
-        query = self._split(self.q_proj(hidden_states))
-        key, value = self._keys_values(hidden_states, key_value_states, cache)
+        query, key, value = self._project(hidden_states, key_value_states, cache)
+        rows = 1 if cache is None or key_value_states is None else cache.rows_per_source
+        query = _fold(query, rows)
+        if attention_mask is not None and rows > 1:
+            attention_mask = attention_mask[::rows]
         dropout = self.dropout if self.training else 0.0
         if output_attentions or head_mask is not None:
             weights = self._weights(query, key, attention_mask, is_causal)
@@ -174,26 +230,51 @@ class MultiHeadAttention(nn.Module):
             if head_mask is not None:
                 probabilities = probabilities * _broadcast_head_mask(head_mask)
             context = probabilities @ value
+            weights = _unfold(weights, rows)
         else:
             weights = None
             context = F.scaled_dot_product_attention(
                 query, key, value, attn_mask=attention_mask, dropout_p=dropout, is_causal=is_causal
             )
-        out = self.out_proj(context.transpose(1, 2).flatten(2))
+        out = self.out_proj(_unfold(context, rows).transpose(1, 2).flatten(2))
         return out, weights if output_attentions else None
 
-    def _keys_values(
+    def fuse(self, cross_attention: bool) -> None:
+        """Project keys and values in one product, for inference; and queries, unless they differ.
+
+        Parameters change their names, so that the module cannot be saved any more.
+        """
+        if cross_attention:
+            self.kv_proj = _joined(self.k_proj, self.v_proj)
+        else:
+            self.qkv_proj = _joined(self.q_proj, self.k_proj, self.v_proj)
+            del self.q_proj
+        del self.k_proj, self.v_proj
+
+    def _project(
         self, hidden_states: Tensor, key_value_states: Tensor | None, cache: LayerCache | None
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor]:
         if key_value_states is None:
-            key, value = (self._split(p(hidden_states)) for p in (self.k_proj, self.v_proj))
-            return (key, value) if cache is None else cache.append(key, value)
+            query, key, value = self._queries_keys_values(hidden_states)
+            return query, *((key, value) if cache is None else cache.append(key, value))
+        query = self._split(self.q_proj(hidden_states))
         if cache is not None and cache.cross_key is not None and cache.cross_value is not None:
-            return cache.cross_key, cache.cross_value
-        key, value = (self._split(p(key_value_states)) for p in (self.k_proj, self.v_proj))
+            return query, cache.cross_key, cache.cross_value
+        key, value = self._keys_values(key_value_states)
         if cache is not None:
             cache.cross_key, cache.cross_value = key, value
-        return key, value
+        return query, key, value
+
+    def _queries_keys_values(self, states: Tensor) -> tuple[Tensor, ...]:
+        if hasattr(self, "qkv_proj"):
+            return tuple(map(self._split, self.qkv_proj(states).chunk(3, -1)))
+        return tuple(self._split(p(states)) for p in (self.q_proj, self.k_proj, self.v_proj))
+
+    def _keys_values(self, states: Tensor) -> tuple[Tensor, ...]:
+        if hasattr(self, "kv_proj"):
+            # Contiguous, as they are read at every step.
+            return tuple(self._split(x).contiguous() for x in self.kv_proj(states).chunk(2, -1))
+        return tuple(self._split(p(states)) for p in (self.k_proj, self.v_proj))
 
     def _split(self, states: Tensor) -> Tensor:
         shape = (*states.shape[:-1], self.num_heads, self.head_dim)
@@ -209,6 +290,34 @@ class MultiHeadAttention(nn.Module):
             scores = scores + attention_mask
         weights: Tensor = scores.softmax(-1)
         return weights
+
+
+def _fold(states: Tensor, rows: int) -> Tensor:
+    """Queries of so many neighbouring rows as those of one, (rows, heads, queries, head_dim)."""
+    if rows == 1:
+        return states
+    total, heads, queries, width = states.shape
+    grouped = states.reshape(total // rows, rows, heads, queries, width)
+    return grouped.transpose(1, 2).flatten(2, 3)
+
+
+def _unfold(states: Tensor, rows: int) -> Tensor:
+    if rows == 1:
+        return states
+    total, heads, queries, width = states.shape
+    grouped = states.reshape(total, heads, rows, queries // rows, width)
+    return grouped.transpose(1, 2).flatten(0, 1)
+
+
+def _joined(*parts: nn.Linear) -> nn.Linear:
+    """One linear layer that gives the outputs of several side by side."""
+    weights = [part.weight.detach() for part in parts]
+    joined = nn.Linear(weights[0].shape[1], sum(map(len, weights)), bias=parts[0].bias is not None)
+    joined.weight = nn.Parameter(torch.cat(weights), requires_grad=False)
+    if joined.bias is not None:
+        biases = [part.bias.detach() for part in parts]
+        joined.bias = nn.Parameter(torch.cat(biases), requires_grad=False)
+    return joined
 
 
 def _broadcast_head_mask(head_mask: Tensor) -> Tensor:

@@ -80,12 +80,14 @@ class TrOCRDecoderLayer(nn.Module):
             )
             hidden_states = self.encoder_attn_layer_norm(hidden_states + self._drop(states))
         states = self.activation_fn(self.fc1(hidden_states))
-        states = self.fc2(F.dropout(states, self.activation_dropout, self.training))
+        if self.training:
+            states = F.dropout(states, self.activation_dropout)
+        states = self.fc2(states)
         hidden_states = self.final_layer_norm(hidden_states + self._drop(states))
         return hidden_states, self_weights, cross_weights
 
     def _drop(self, states: Tensor) -> Tensor:
-        return F.dropout(states, self.dropout, self.training)
+        return F.dropout(states, self.dropout) if self.training else states
 
 
 class TrOCRDecoder(nn.Module):

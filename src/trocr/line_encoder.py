@@ -28,6 +28,7 @@ class ConvBlock(nn.Module):
         self.norm = nn.BatchNorm2d(channels_out)
         self.column_stride = stride[1]
         self.residual = channels_in == channels_out and stride == (1, 1)
+        self._weight_and_bias: tuple[Tensor, Tensor] | None = None
 
     def forward(self, pixels: Tensor, widths: Tensor) -> tuple[Tensor, Tensor]:
         """(batch, channels, height, width) and the (batch,) widths of the lines in it, int64."""
@@ -39,19 +40,30 @@ class ConvBlock(nn.Module):
         out = F.relu(out)
         return out + pixels if self.residual else out, widths
 
+    def fuse(self) -> None:
+        """Compute what the norm makes of the weights once, for inference."""
+        weight, bias = self._folded()
+        self._weight_and_bias = weight.detach(), bias.detach()
+
     def _normalized(self, pixels: Tensor) -> Tensor:
         if self.training:
             normalized: Tensor = self.norm(self._convolved(pixels, self.conv.weight))
             return normalized
+        return self._convolved(pixels, *(self._weight_and_bias or self._folded()))
+
+    def _folded(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias of the convolution, batch norm included."""
         norm = self.norm
         assert norm.running_mean is not None
         assert norm.running_var is not None
         scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
         weight = self.conv.weight * scale[:, None, None, None]
-        return self._convolved(pixels, weight, norm.bias - norm.running_mean * scale)
+        # Channels last is the layout that CPUs compute in.
+        weight = weight.to(memory_format=torch.channels_last)
+        return weight, norm.bias - norm.running_mean * scale
 
     def _convolved(self, pixels: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        weight = weight.to(memory_format=torch.channels_last)  # the layout that CPUs compute in
+        weight = weight.to(memory_format=torch.channels_last)
         return F.conv2d(pixels, weight, bias, self.conv.stride, self.conv.padding)
 
 

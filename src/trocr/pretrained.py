@@ -56,6 +56,7 @@ class PretrainedModel(nn.Module):
     published_names: ClassVar[NamePairs] = ()
 
     config: Any
+    packed_parameters = 0  # how many ``engine.prepare`` has packed, after which none is saved
     quantization_config: BitsAndBytesConfig | None = None
 
     @property
@@ -68,6 +69,8 @@ class PretrainedModel(nn.Module):
 
     def num_parameters(self, only_trainable: bool = False) -> int:
         """Number of scalars, shared ones counted once."""
+        if self.packed_parameters:
+            return 0 if only_trainable else self.packed_parameters
         return sum(p.numel() for p in self.parameters() if p.requires_grad or not only_trainable)
 
     def gradient_checkpointing_enable(self) -> None:
@@ -208,6 +211,11 @@ class PretrainedModel(nn.Module):
             raise UsageError(
                 "Layers of bitsandbytes cannot be saved.",
                 "Save the model without them, and quantise it when it is loaded.",
+            )
+        if self.packed_parameters:
+            raise UsageError(
+                "The model is packed for inference and cannot be saved.",
+                "Load it again with from_pretrained, and save that one.",
             )
         folder = Path(save_directory)
         if folder.is_file():

@@ -25,6 +25,8 @@ from .devices import multiplies_bfloat16
 from .document import Word
 from .draft_head import stored_draft_head
 from .drafts import CTCDrafter, DraftCounts, Drafter, TextDrafter
+from .engine.prepare import prepare
+from .engine.stored import stored_int8
 from .errors import CheckpointError, UsageError
 from .exported import exported_format, load_exported
 from .hub import resolve_folder
@@ -114,6 +116,7 @@ def load(
         place = _device(device)
         model = VisionEncoderDecoderModel.from_pretrained(folder, dtype=_dtype(dtype, place))
         model = model.to(place).eval()
+        prepare(model, stored_int8(folder) if dtype == "auto" else ())
     processor = TrOCRProcessor.from_pretrained(folder)
     drafter = _drafter(model, processor, folder, draft, dtype)
     return Recognizer(model, processor, str(name_or_path), stored_calibration(folder), drafter)
