@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from line_models import tiny_line_model, tiny_processor, tiny_recognizer
+from line_models import CHARACTERS, tiny_line_model, tiny_processor, tiny_recognizer
 from torch.utils.flop_counter import FlopCounterMode
 
 import trocr
@@ -19,7 +19,9 @@ from trocr.bench.stages import STAGES, Search, Stages, watched
 from trocr.cli import main
 from trocr.config import DeiTConfig, TrOCRConfig, VisionEncoderDecoderConfig
 from trocr.hybrid import HybridDecoder
+from trocr.image_processor import ViTImageProcessor
 from trocr.model import VisionEncoderDecoderModel
+from trocr.processor import TrOCRProcessor
 from trocr.recognizer import Recognizer
 
 LINES = Path(__file__).parent / "data" / "receipt-lines"
@@ -51,7 +53,7 @@ def published_model() -> VisionEncoderDecoderModel:
         patch_size=8,
     )
     decoder = TrOCRConfig(
-        vocab_size=50,
+        vocab_size=4 + len(CHARACTERS),
         d_model=16,
         decoder_layers=2,
         decoder_attention_heads=2,
@@ -132,6 +134,17 @@ def test_a_watched_read_is_the_same_and_leaves_nothing_behind() -> None:
     assert tuple(stages.seconds) == STAGES
     assert min(stages.seconds[name] for name in ("preprocessing", "encoder", "drafts")) > 0
     assert sum(stages.shares().values()) == pytest.approx(100)
+
+
+def test_a_published_model_drafts_nothing() -> None:
+    images = ViTImageProcessor(size={"height": 32, "width": 32})
+    processor = TrOCRProcessor(images, tiny_processor().tokenizer)
+    reader = Recognizer(published_model(), processor)
+    _, [report] = runner.bench(reader, drawn_lines(3), [2], repeat=1)
+    assert report.drafts_accepted is None
+    assert report.stages["drafts"] == 0
+    assert report.stages["search"] > 0
+    assert report.gemm_share > 0
 
 
 def test_what_another_recognizer_does_is_not_noted() -> None:
