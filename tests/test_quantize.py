@@ -13,6 +13,7 @@ import pytest
 from line_models import text_picture, tiny_line_model, tiny_processor
 
 from trocr.cli import main
+from trocr.engine import stored
 from trocr.engine.int8 import Int8Linear
 from trocr.engine.prepare import prepare
 from trocr.engine.stored import INFERENCE, INT8_GROUPS, store_int8, stored_int8
@@ -23,6 +24,22 @@ from trocr.optimize.quantize import Variant, choose_int8
 
 LABELS = ["0123456789", "ABCDEFGHIJ", "2024/11/22", "12.50-1234"]
 LINES = [LabelledLine.of(str(i), text_picture(text), text) for i, text in enumerate(LABELS)]
+
+
+@pytest.fixture(autouse=True)
+def vnni(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Machines without it expand the weights, and read the same."""
+    monkeypatch.setattr(quantize, "multiplies_int8", lambda: True)
+    monkeypatch.setattr(stored, "multiplies_int8", lambda: True)
+
+
+def test_a_cpu_that_is_slower_with_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store_int8(tmp_path, ("decoder",), {})
+    monkeypatch.setattr(quantize, "multiplies_int8", lambda: False)
+    monkeypatch.setattr(stored, "multiplies_int8", lambda: False)
+    assert stored_int8(tmp_path) == ()
+    with pytest.raises(RefusedError, match="VNNI"):
+        choose_int8(tmp_path, LINES, max_cer_increase=0.1)
 
 
 @pytest.mark.parametrize("groups", [(), ("decoder",), INT8_GROUPS])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CheckpointError
+from .int8 import multiplies_int8
 
 INFERENCE = "inference.json"
 INT8_GROUPS = ("encoder", "decoder", "output_projection")  # what ``engine.prepare`` knows
@@ -27,6 +28,8 @@ def store_int8(folder: Path, groups: tuple[str, ...], measured: Mapping[str, Any
 def stored_int8(folder: Path) -> tuple[str, ...]:
     """The groups of ``INT8_GROUPS`` that a model's folder names; none where it says nothing.
 
+    None either on a CPU that would be slower with them.
+
     Raises:
         CheckpointError: ``inference.json`` is damaged, or names a group that does not exist.
     """
@@ -43,4 +46,4 @@ def stored_int8(folder: Path) -> tuple[str, ...]:
     if unknown := [group for group in groups if group not in INT8_GROUPS]:
         known = ", ".join(INT8_GROUPS)
         raise CheckpointError(f"{path} names {unknown[0]!r}, not one of {known}.", hint)
-    return tuple(dict.fromkeys(groups))
+    return tuple(dict.fromkeys(groups)) if multiplies_int8() else ()

@@ -14,6 +14,7 @@ import torch
 
 from ..confidence import stored_calibration
 from ..devices import multiplies_bfloat16
+from ..engine.int8 import multiplies_int8
 from ..engine.prepare import prepare
 from ..errors import DataError, ImageError, RefusedError
 from ..image import load_image
@@ -31,6 +32,7 @@ TIMED_LINES = {1: 32, 32: 96}
 ROUNDS = 4
 LONGEST, FEWEST_LAPS = 20.0, 3  # seconds that timing may take, unless that is too few laps
 LEAST_GAIN = 1.05  # below it a speed-up is not told from noise
+_KEPT = "The model stays as it is."
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,8 @@ def choose_int8(
         DataError: no picture can be read.
         CheckpointError: the model cannot be loaded.
     """
+    if not multiplies_int8():
+        raise RefusedError("This CPU has no fast products of 8-bit integers (VNNI).", _KEPT)
     pictures = _readable(lines)
     if not pictures:
         raise DataError("No picture of the set can be read.", "Check its files.")
@@ -117,7 +121,7 @@ def choose_int8(
         if cer - base.cer <= max_cer_increase and speed >= kept.speed * LEAST_GAIN:
             kept = variant
     if kept is base:
-        raise RefusedError(_reason(variants, max_cer_increase), "The model stays as it is.")
+        raise RefusedError(_reason(variants, max_cer_increase), _KEPT)
     return Choice(len(lines), max_cer_increase, kept, tuple(variants))
 
 
