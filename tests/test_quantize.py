@@ -21,6 +21,7 @@ from trocr.errors import CheckpointError, DataError, RefusedError
 from trocr.labelled_lines import LabelledLine, write_labelled_lines
 from trocr.optimize import quantize
 from trocr.optimize.quantize import Variant, choose_int8
+from trocr.recognizer import load
 
 LABELS = ["0123456789", "ABCDEFGHIJ", "2024/11/22", "12.50-1234"]
 LINES = [LabelledLine.of(str(i), text_picture(text), text) for i, text in enumerate(LABELS)]
@@ -199,6 +200,18 @@ def test_the_command_notes_what_load_uses(
     assert measured["lines"] == 5
     assert measured["after"]["speed"] > 1
     assert (folder / "model.safetensors").read_bytes() == weights
+
+
+def test_load_uses_what_is_noted(folder: Path) -> None:
+    store_int8(folder, ("decoder",), {})
+
+    def eight(dtype: str) -> set[str]:
+        model = load(folder, "cpu", dtype).model
+        names = {name for name, module in model.named_modules() if isinstance(module, Int8Linear)}
+        return {name.split(".")[0] for name in names}
+
+    assert eight("auto") == {"decoder"}
+    assert eight("float32") == set()
 
 
 def test_the_command_can_leave_the_model_as_it_is(folder: Path, data: Path, quick: None) -> None:
