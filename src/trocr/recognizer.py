@@ -116,7 +116,8 @@ def load(
         place = _device(device)
         model = VisionEncoderDecoderModel.from_pretrained(folder, dtype=_dtype(dtype, place))
         model = model.to(place).eval()
-        prepare(model, stored_int8(folder) if dtype == "auto" else ())
+        eight_bit = dtype == "auto" and place.type == "cpu"
+        prepare(model, stored_int8(folder) if eight_bit else ())
     processor = TrOCRProcessor.from_pretrained(folder)
     drafter = _drafter(model, processor, folder, draft, dtype)
     return Recognizer(model, processor, str(name_or_path), stored_calibration(folder), drafter)
