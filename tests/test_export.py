@@ -225,6 +225,13 @@ def test_what_was_exported_is_not_exported_again(line_onnx: Path, tmp_path: Path
         export(load_exported(line_onnx), line_onnx, tmp_path / "new", "onnx")
 
 
+@needs("onnx")
+def test_a_model_packed_for_reading_is_not_exported(line_folder: Path, tmp_path: Path) -> None:
+    model = trocr.load(line_folder, "cpu").model
+    with pytest.raises(UsageError, match="packed for inference"):
+        export(model, line_folder, tmp_path / "new", "onnx")
+
+
 @pytest.mark.parametrize("options", [{"device": "cuda"}, {"dtype": "bfloat16"}])
 def test_another_device_or_dtype_is_refused(options: dict[str, str], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="CPU in float32"):

@@ -135,7 +135,7 @@ def _network(kind: str, path: Path) -> Network:
     try:
         return RUNTIMES[kind](path)
     except Exception as error:  # the runtimes raise classes of their own
-        reason = str(error).strip().splitlines()[0]
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise CheckpointError(
             f"{path} cannot be loaded: {reason}", "Export the model again."
         ) from None

@@ -148,14 +148,19 @@ def export(model: VisionEncoderDecoderModel, source: Path, target: Path, kind: s
         kind: ``"onnx"`` or ``"openvino"``.
 
     Raises:
-        UsageError: the target is not new, the model was exported itself, or a package is not
-            installed.
+        UsageError: the target is not new, the model was exported itself or packed for inference,
+            or a package is not installed.
         OutputError: it cannot be written.
     """
     check_packages(kind)
     check_target(target)
     if isinstance(model, ExportedModel):
         raise UsageError(f"{source} is an exported model.", "Export the one that it was made of.")
+    if model.packed_parameters:
+        raise UsageError(
+            "The model is packed for inference and cannot be exported.",
+            "Load it again with from_pretrained, and export that one.",
+        )
     write = {"onnx": _write_onnx, "openvino": _write_openvino}[kind]
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -116,7 +116,7 @@ def _differences(
     longest = max(map(len, texts))
     tokens = torch.tensor([[start, *text, *[start] * (longest - len(text))] for text in texts])
     values = [_values(reader.model, inputs, tokens) for reader in (original, exported)]
-    return {name: _largest(ours - values[1][name]) for name, ours in values[0].items()}
+    return {name: _largest(ours, values[1][name]) for name, ours in values[0].items()}
 
 
 def _values(model: Any, inputs: dict[str, Tensor], tokens: Tensor) -> dict[str, Tensor]:
@@ -135,5 +135,7 @@ def _values(model: Any, inputs: dict[str, Tensor], tokens: Tensor) -> dict[str, 
     return found
 
 
-def _largest(difference: Tensor) -> float:
-    return float(difference.abs().max())
+def _largest(ours: Tensor, theirs: Tensor) -> float:
+    """Between tensors (lines, length, ...), which may be padded to different lengths."""
+    length = min(ours.shape[1], theirs.shape[1])
+    return float((ours[:, :length] - theirs[:, :length]).abs().max())
