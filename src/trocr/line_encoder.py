@@ -18,6 +18,9 @@ from .attention import MultiHeadAttention, activation, padding_mask
 from .config import PIXELS_PER_TOKEN, LineEncoderConfig
 from .outputs import EncoderOutput
 
+# Attention over other numbers of tokens takes up to twice the time, on CPUs with AMX.
+TOKEN_MULTIPLE = 16
+
 
 class ConvBlock(nn.Module):
     """3 x 3 convolution, batch norm, ReLU; a residual where the shape stays."""
@@ -28,31 +31,26 @@ class ConvBlock(nn.Module):
         self.norm = nn.BatchNorm2d(channels_out)
         self.column_stride = stride[1]
         self.residual = channels_in == channels_out and stride == (1, 1)
-        self._weight_and_bias: tuple[Tensor, Tensor] | None = None
+        self.packed: nn.Module | None = None  # convolution, norm and ReLU in one, for inference
 
     def forward(self, pixels: Tensor, widths: Tensor) -> tuple[Tensor, Tensor]:
         """(batch, channels, height, width) and the (batch,) widths of the lines in it, int64."""
         widths = widths // self.column_stride
-        out = self._normalized(pixels)
+        out = self.packed(pixels) if self.packed else self._normalized(pixels)
         # A line ends in the zero border that it has alone; what is beyond touches it no more.
         shorter = (widths < out.shape[3]).nonzero()[:, 0]
         out[shorter, :, :, widths[shorter]] = 0
-        out = F.relu(out)
+        out = out if self.packed else F.relu(out)
         return out + pixels if self.residual else out, widths
-
-    def fuse(self) -> None:
-        """Compute what the norm makes of the weights once, for inference."""
-        weight, bias = self._folded()
-        self._weight_and_bias = weight.detach(), bias.detach()
 
     def _normalized(self, pixels: Tensor) -> Tensor:
         if self.training:
             normalized: Tensor = self.norm(self._convolved(pixels, self.conv.weight))
             return normalized
-        return self._convolved(pixels, *(self._weight_and_bias or self._folded()))
+        return self._convolved(pixels, *self.folded())
 
-    def _folded(self) -> tuple[Tensor, Tensor]:
-        """Weight and bias of the convolution, batch norm included."""
+    def folded(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias of the convolution, batch norm of the evaluation included."""
         norm = self.norm
         assert norm.running_mean is not None
         assert norm.running_var is not None
@@ -152,17 +150,24 @@ class LineEncoder(nn.Module):
         states = self._tokens(states)
         states = states + sinusoids(states.shape[1], states.shape[2], states)
         token_mask = pixel_mask[:, ::PIXELS_PER_TOKEN]
-        attention_mask = None if bool(token_mask.all()) else padding_mask(token_mask, states.dtype)
-        all_states, attentions = [states], []
+        tokens = states.shape[1]
+        padding = -tokens % TOKEN_MULTIPLE
+        states, seen = F.pad(states, (0, 0, 0, padding)), F.pad(token_mask, (0, padding))
+        attention_mask = None if bool(seen.all()) else padding_mask(seen, states.dtype)
+        all_states, attentions = [states[:, :tokens]], []
         for layer in self.layers:
             states, weights = layer(states, attention_mask, output_attentions)
-            all_states.append(states)
+            all_states.append(states[:, :tokens])
             attentions.append(weights)
-        states = self.norm(states)
+        states = self.norm(states[:, :tokens])
         return EncoderOutput(
             last_hidden_state=states,
             hidden_states=tuple(all_states) if output_hidden_states else None,
-            attentions=tuple(attentions) if output_attentions else None,
+            attentions=(
+                tuple(weights[:, :, :tokens, :tokens] for weights in attentions)
+                if output_attentions
+                else None
+            ),
             attention_mask=token_mask,
             ctc_logits=self.ctc_head(states).view(batch, -1, self.config.ctc_vocab_size),
         )

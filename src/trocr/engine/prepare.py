@@ -11,6 +11,7 @@ from ..decoder import TrOCRDecoderLayer
 from ..encoder import ViTLayer
 from ..line_encoder import ConvBlock, LineEncoderLayer
 from ..model import VisionEncoderDecoderModel
+from .convolution import pack_convolution
 from .int8 import Int8Linear
 from .linear import FUSED_ACTIVATIONS, PackedLinear, pack, pack_for_many_rows
 
@@ -31,7 +32,7 @@ def prepare(model: VisionEncoderDecoderModel, int8: Collection[str] = ()) -> Non
     encoder, decoder = model.encoder, model.decoder
     for module in encoder.modules():
         if isinstance(module, ConvBlock):
-            module.fuse()
+            module.packed = pack_convolution(module)
         if isinstance(module, (ViTLayer, LineEncoderLayer)):
             module.attention.fuse(cross_attention=False)
             _replace_linears(module, Int8Linear.of if "encoder" in int8 else pack_for_many_rows)
