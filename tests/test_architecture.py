@@ -16,7 +16,7 @@ LEVELS = (
     " draft_head",
     "processor decoding generation engine decoder model exported drafts drafted_steps hybrid"
     " confidence",
-    "align recognizer layout",
+    "align ahead recognizer layout",
     "stream writers readers pipeline",
     "training evaluation optimize bench ocrmypdf",
     "cli __main__",

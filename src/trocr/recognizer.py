@@ -11,7 +11,9 @@ from typing import Any
 import torch
 from PIL import Image
 
+from .ahead import computed_ahead
 from .align import ReadLine, WordAligner
+from .batch import BatchFeature
 from .bundled import DEFAULT_MODEL, bundled_folder, bundled_models
 from .confidence import Calibration, evidence, stored_calibration
 from .decoding import (
@@ -235,7 +237,8 @@ class Recognizer:
         inked.sort(key=lambda i: pictures[i].width / pictures[i].height)
         chunks = (inked[i : i + batch_size] for i in range(0, len(inked), batch_size))
         drafter = self.drafter if decoder.wants_drafts else None
-        batches = (self._lines(rows, [pictures[i] for i in rows], drafter) for rows in chunks)
+        prepared = computed_ahead(lambda rows: (rows, self._inputs(pictures, rows)), chunks)
+        batches = (self._lines(rows, inputs, pictures, drafter) for rows, inputs in prepared)
         for lines, found in decoder.decode(batches, search_size=batch_size):
             read = [self._result(hypotheses[:n_best]) for hypotheses in found]
             if words:
@@ -245,15 +248,21 @@ class Recognizer:
                 results[number] = result
         return results
 
-    def _lines(
-        self, numbers: list[int], pictures: list[Image.Image], drafter: Drafter | None
-    ) -> EncodedLines:
-        encoded = self._encode(pictures)
-        drafts = None if drafter is None else drafter(pictures, encoded)
-        return EncodedLines(numbers, encoded, drafts)
+    def _inputs(self, pictures: Mapping[int, Image.Image], rows: list[int]) -> BatchFeature:
+        return self.processor.image_processor([pictures[i] for i in rows], return_tensors="pt")
 
-    def _encode(self, pictures: list[Image.Image]) -> EncoderOutput:
-        inputs = self.processor.image_processor(pictures, return_tensors="pt")
+    def _lines(
+        self,
+        rows: list[int],
+        inputs: BatchFeature,
+        pictures: Mapping[int, Image.Image],
+        drafter: Drafter | None,
+    ) -> EncodedLines:
+        encoded = self._encode(inputs)
+        drafts = None if drafter is None else drafter([pictures[i] for i in rows], encoded)
+        return EncodedLines(rows, encoded, drafts)
+
+    def _encode(self, inputs: BatchFeature) -> EncoderOutput:
         return self.model.encode(**inputs.to(self.device, self.dtype))
 
     def _with_words(

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from .. import recognizer
+from .. import ahead, recognizer
 from ..hybrid import EncodedLines, HybridDecoder, Hypothesis
 from ..recognizer import Recognizer
 from . import machine
@@ -120,12 +120,11 @@ def watched(reader: Recognizer) -> Iterator[Stages]:
     """Time and count what ``reader`` does; a model that drafts for it is part of its drafts."""
     stages = Stages()
     clock = _Clock(stages.seconds, reader)
-    processor = type(reader.processor.image_processor)
     seams: tuple[tuple[Any, str, str, Seen | None], ...] = (
         (Recognizer, "read_lines", "other", None),
         (recognizer, "load_image", "preprocessing", None),
         (recognizer, "is_blank", "preprocessing", None),
-        (processor, "__call__", "preprocessing", None),
+        (ahead, "waited_for", "preprocessing", None),
         (Recognizer, "_encode", "encoder", stages.on_encode),
         (reader, "drafter", "drafts", None),
         (HybridDecoder, "_verify", "drafts", stages.on_verify),
@@ -162,9 +161,7 @@ def _belongs_to(reader: Recognizer, first: Any) -> bool:
     """Whether a call with this first argument is not another recognizer's."""
     if isinstance(first, HybridDecoder):
         return first.model is reader.model
-    processor = reader.processor.image_processor
-    shared = not isinstance(first, (Recognizer, type(processor)))
-    return shared or first is reader or first is processor
+    return not isinstance(first, Recognizer) or first is reader
 
 
 class _Clock:
