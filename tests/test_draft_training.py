@@ -97,12 +97,13 @@ def labelled(folder: Path, count: int) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_trained_head_is_mostly_right(checkpoint, tmp_path, capsys):
     data, output = labelled(tmp_path / "data", 200), tmp_path / "faster"
     (data / "images" / "7.png").write_bytes(b"no picture")
     arguments = ["optimize", "draft", str(checkpoint), "--data", str(data), "-o", str(output)]
     with pytest.raises(SystemExit) as end:
-        main([*arguments, "--steps", "100", "--device", "cpu"])
+        main([*arguments, "--steps", "200", "--device", "cpu"])
     printed = capsys.readouterr()
     assert end.value.code == 0, printed.err
     assert "7.png" in printed.err

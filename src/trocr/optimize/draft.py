@@ -22,7 +22,7 @@ from ..stream import Reading, read_stream
 
 HELD_OUT = 10  # every tenth line measures the acceptance
 EVALUATIONS = 10
-LEARNING_RATE = 1e-3
+LEARNING_RATE = 2e-3
 WARM_UP = 0.05  # of the training
 
 
@@ -106,7 +106,9 @@ def train_draft_head(
     rest = [line for place, line in enumerate(lines) if place % HELD_OUT]
     if not rest:
         raise DataError(f"The model reads only {len(lines)} of the lines.", "Give it some hundred.")
-    head = DraftHead(_config(reader, rest)).to(reader.device)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        head = DraftHead(_config(reader, rest)).to(reader.device)
     optimizer = torch.optim.AdamW(head.parameters(), LEARNING_RATE, betas=(0.9, 0.98))
     best: Acceptance | None = None
     started = time.monotonic()
