@@ -359,7 +359,7 @@ def test_words_written_leftwards_stand_from_the_right(monkeypatch):
 
 def test_patches_are_summed_into_columns():
     reader = vit_recognizer()
-    encoded = reader._encode([PICTURES[1], PICTURES[2]])
+    encoded = reader._encode(reader._inputs(dict(enumerate(PICTURES)), [1, 2]))
     [one, other] = cross_attention(reader.model, encoded, [[5, 6, 7], [5]])
     assert one.shape == (4, 3, 4)
     assert other.shape == (4, 1, 4)

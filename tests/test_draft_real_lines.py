@@ -32,7 +32,8 @@ def test_drafts_do_not_change_what_printed_writes():
     different = []
     for start in range(0, len(images), BATCH):
         pictures = [load_image(image) for image in images[start : start + BATCH]]
-        encoded = reader._encode(pictures)
+        inputs = reader.processor.image_processor(pictures, return_tensors="pt")
+        encoded = reader.model.encode(**inputs)
         drafts = reader.drafter(pictures, encoded)
         lines = EncodedLines(list(range(len(pictures))), encoded, drafts)
         alone = [
