@@ -16,6 +16,8 @@ from .errors import UsageError
 from .outputs import EncoderOutput, default
 from .pretrained import PretrainedModel
 
+IMAGES_AT_ONCE = 8
+
 _LAYER = "encoder.layer.{n}"
 
 
@@ -116,6 +118,14 @@ class ViTModel(PretrainedModel):
         """
         config = self.config
         want_attentions = default(output_attentions, config.output_attentions)
+        want_states = default(output_hidden_states, config.output_hidden_states)
+        if self._too_many(pixel_values) and not (want_attentions or want_states):
+            parts = [
+                self(part, interpolate_pos_encoding=interpolate_pos_encoding, head_mask=head_mask)
+                for part in torch.split(pixel_values, IMAGES_AT_ONCE)
+            ]
+            output = EncoderOutput(torch.cat([part[0] for part in parts]))
+            return output if default(return_dict, config.return_dict) else output.to_tuple()
         states = self._embed(pixel_values, interpolate_pos_encoding)
         all_states, attentions = [states], []
         for index, layer in enumerate(self.layers):
@@ -128,14 +138,15 @@ class ViTModel(PretrainedModel):
             attentions.append(weights)
         output = EncoderOutput(
             last_hidden_state=self.layernorm(states),
-            hidden_states=(
-                tuple(all_states)
-                if default(output_hidden_states, config.output_hidden_states)
-                else None
-            ),
+            hidden_states=tuple(all_states) if want_states else None,
             attentions=tuple(attentions) if want_attentions else None,
         )
         return output if default(return_dict, config.return_dict) else output.to_tuple()
+
+    def _too_many(self, pixel_values: Tensor) -> bool:
+        """Whether they are better read in parts: a CPU's memory is slow where tensors are new."""
+        many = len(pixel_values) > IMAGES_AT_ONCE and pixel_values.device.type == "cpu"
+        return many and not torch.is_grad_enabled()
 
     def _embed(self, pixel_values: Tensor, interpolate: bool) -> Tensor:
         batch, channels, height, width = pixel_values.shape
