@@ -72,6 +72,10 @@ def test_what_is_downloaded(tmp_path, monkeypatch):
     assert asked[0] == (*PROCESSOR_FILES, "*.safetensors")
     assert asked[1] == ("*.bin",)
     (tmp_path / "someone/lines").mkdir(parents=True)
+    (tmp_path / "someone/lines/draft_head.safetensors").write_bytes(b"")  # not the model's
+    asked.clear()
+    resolve_folder("someone/lines", revision="v1", token="secret")
+    assert asked[1] == ("*.bin",)
     (tmp_path / "someone/lines/model.safetensors").write_bytes(b"")
     asked.clear()
     resolve_folder("someone/lines", revision="v1", token="secret")

@@ -53,7 +53,7 @@ def resolve_folder(
         "revision": revision,
     }
     folder = _download(str(name_or_path), allow_patterns, options)
-    if tuple(allow_patterns) == MODEL_FILES and not any(folder.glob("*.safetensors")):
+    if tuple(allow_patterns) == MODEL_FILES and not any(folder.glob("model*.safetensors")):
         return _download(str(name_or_path), PICKLED_WEIGHTS, options)
     return folder
 
