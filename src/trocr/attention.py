@@ -310,10 +310,10 @@ def _unfold(states: Tensor, rows: int) -> Tensor:
 
 
 def _joined(*parts: nn.Linear) -> nn.Linear:
-    """One linear layer that gives the outputs of several side by side."""
-    weights = [part.weight.detach() for part in parts]
-    joined = nn.Linear(weights[0].shape[1], sum(map(len, weights)), bias=parts[0].bias is not None)
-    joined.weight = nn.Parameter(torch.cat(weights), requires_grad=False)
+    """The first linear layer, changed to give the outputs of all side by side."""
+    joined = parts[0]  # a new layer would draw weights at random, only to lose them
+    weight = torch.cat([part.weight.detach() for part in parts])
+    joined.out_features, joined.weight = len(weight), nn.Parameter(weight, requires_grad=False)
     if joined.bias is not None:
         biases = [part.bias.detach() for part in parts]
         joined.bias = nn.Parameter(torch.cat(biases), requires_grad=False)
