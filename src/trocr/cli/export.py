@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from enum import Enum
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..bundled import bundled_folder
-from ..errors import DataError, TrOCRError
+from ..errors import TrOCRError
 from ..hub import resolve_folder
-from ..labelled_lines import LabelledLine, read_labelled_lines
+from ..labelled_lines import LabelledLine
 from . import console
 
 if TYPE_CHECKING:
@@ -101,11 +100,10 @@ def _lines(source: Path, data: Path | None, limit: int | None) -> list[LabelledL
     Raises:
         DataError: the set cannot be read, or holds no lines.
     """
+    from ..evaluation.runner import load_lines
+
     if data is not None:
-        lines = list(islice(read_labelled_lines(data), limit))
-        if not lines:
-            raise DataError(f"{data} holds no lines.", "labels.tsv needs rows after its header.")
-        return lines
+        return load_lines(data, limit)
     picture, stored = source / "selftest.png", source / "selftest.json"
     if not (picture.is_file() and stored.is_file()):
         return []
