@@ -117,6 +117,11 @@ class LayerCache:
             self.cross_key, self.cross_value = _select((cross[0], cross[1]), sources)
         self.rows_per_source = rows_per_source
 
+    def crop(self, length: int) -> None:
+        """Keep the first ``length`` tokens of every row."""
+        if self.key is not None and self.value is not None:
+            self.key, self.value = self.key[:, :, :length], self.value[:, :, :length]
+
     def get_seq_length(self) -> int:
         """Number of tokens per row."""
         return 0 if self.key is None else self.key.shape[2]
@@ -164,6 +169,11 @@ class KVCache:
             sources, rows_per_source = distinct, int(counts[0])
         for layer in self.layers:
             layer.reorder(rows, sources, rows_per_source)
+
+    def crop(self, length: int) -> None:
+        """Keep the first ``length`` tokens of every row."""
+        for layer in self.layers:
+            layer.crop(length)
 
     def __len__(self) -> int:
         return len(self.layers)

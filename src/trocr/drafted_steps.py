@@ -90,10 +90,7 @@ class DraftedSteps:
     def _forget(self, length: int) -> None:
         """Cut the cache back to so many tokens."""
         del self._read[length:]
-        for layer in self._cache.layers:
-            assert layer.key is not None
-            assert layer.value is not None
-            layer.key, layer.value = layer.key[:, :, :length], layer.value[:, :, :length]
+        self._cache.crop(length)
 
     def _pass(self, token_ids: list[int]) -> None:
         self._passed = len(self._read)
