@@ -77,7 +77,7 @@ class ViTModel(PretrainedModel):
         self.gradient_checkpointing = False
         width = config.hidden_size
         self.image_size, self.patch_size = _pair(config.image_size), _pair(config.patch_size)
-        rows, columns = self._grid(*self.image_size)
+        rows, columns = self.grid(*self.image_size)
         for name in self._special_tokens:
             self.register_parameter(name, nn.Parameter(torch.empty(1, 1, width)))
         self.position_embeddings = nn.Parameter(
@@ -169,7 +169,7 @@ class ViTModel(PretrainedModel):
 
     def _positions(self, height: int, width: int) -> Tensor:
         """(1, tokens, hidden_size) for an image size; the table itself at the native grid."""
-        native, grid = self._grid(*self.image_size), self._grid(height, width)
+        native, grid = self.grid(*self.image_size), self.grid(height, width)
         if grid == native:
             return self.position_embeddings
         count = len(self._special_tokens)
@@ -178,7 +178,8 @@ class ViTModel(PretrainedModel):
         table = F.interpolate(table, size=grid, mode="bicubic", align_corners=False)
         return torch.cat((special, table.flatten(2).transpose(1, 2)), 1)
 
-    def _grid(self, height: int, width: int) -> tuple[int, int]:
+    def grid(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of the patches of an image."""
         return height // self.patch_size[0], width // self.patch_size[1]
 
     def _init_weights(self) -> None:

@@ -61,8 +61,7 @@ def cross_attention(
 
 def _patch_columns(encoder: ViTModel, weights: Tensor) -> Tensor:
     """Attention to special tokens and rows of patches, (..., tokens), to (..., columns)."""
-    rows = encoder.image_size[0] // encoder.patch_size[0]
-    columns = encoder.image_size[1] // encoder.patch_size[1]
+    rows, columns = encoder.grid(*encoder.image_size)
     patches = weights[..., -rows * columns :]
     return patches.reshape(*patches.shape[:-1], rows, columns).sum(-2)
 

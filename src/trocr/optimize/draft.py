@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from ..draft_head import BLANK, DraftHead, DraftHeadConfig
 from ..drafts import TextDrafter
+from ..encoder import ViTModel
 from ..errors import DataError, UsageError
 from ..image import load_image
 from ..labelled_lines import LabelledLine
@@ -139,21 +140,17 @@ def train_draft_head(
 
 
 def _config(reader: Recognizer, lines: Sequence[DraftedLine]) -> DraftHeadConfig:
-    encoder = reader.model.config.encoder
+    encoder = reader.model.encoder
     if reader.has_ctc_head:
         raise UsageError(f"{reader.name} drafts with its own CTC head.", "It needs no other.")
-    height, width = _pair(encoder.image_size)
-    patch_height, patch_width = _pair(encoder.patch_size)
+    assert isinstance(encoder, ViTModel)
+    rows, columns = encoder.grid(*encoder.image_size)
     return DraftHeadConfig(
         characters="".join(sorted({character for line in lines for character in line.text})),
-        encoder_width=encoder.hidden_size,
-        rows=height // patch_height,
-        columns=width // patch_width,
+        encoder_width=encoder.config.hidden_size,
+        rows=rows,
+        columns=columns,
     )
-
-
-def _pair(size: int | Sequence[int]) -> tuple[int, int]:
-    return (size, size) if isinstance(size, int) else (size[0], size[1])
 
 
 def _batches(lines: Sequence[DraftedLine], batch_size: int) -> Iterator[list[DraftedLine]]:
