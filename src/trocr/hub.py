@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .errors import CheckpointError
+from .errors import CheckpointError, UsageError
 
 PROCESSOR_FILES = ("*.json", "*.txt", "*.model")
 MODEL_FILES = (*PROCESSOR_FILES, "*.safetensors")
@@ -56,6 +56,15 @@ def resolve_folder(
     if tuple(allow_patterns) == MODEL_FILES and not any(folder.glob("model*.safetensors")):
         return _download(str(name_or_path), PICKLED_WEIGHTS, options)
     return folder
+
+
+def check_new_folder(target: Path) -> None:
+    """
+    Raises:
+        UsageError: the path is a file, or a folder that holds anything.
+    """
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise UsageError(f"{target} is there already.", "Name a new folder.")
 
 
 def upload_folder(

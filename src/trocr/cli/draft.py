@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import OutputError, UsageError
+from ..hub import check_new_folder, resolve_folder
 from . import console
 from .options import BatchSize, Device
 
@@ -53,7 +54,6 @@ def draft(
     trocr optimize draft models/trocr-base-printed --data receipts/
     trocr optimize draft microsoft/trocr-base-handwritten --data letters.tar.gz -o mine --minutes 30
     """
-    from ..hub import resolve_folder
     from ..optimize.draft import train_draft_head
     from ..recognizer import load
 
@@ -85,8 +85,7 @@ def draft(
 
 
 def _copied(folder: Path, output: Path) -> Path:
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise UsageError(f"{output} is there already.", "Name a new folder.")
+    check_new_folder(output)
     try:
         shutil.copytree(folder, output, dirs_exist_ok=True)
     except (OSError, shutil.Error) as error:

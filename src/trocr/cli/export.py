@@ -12,7 +12,7 @@ import typer
 
 from ..bundled import bundled_folder
 from ..errors import TrOCRError
-from ..hub import resolve_folder
+from ..hub import check_new_folder, resolve_folder
 from ..labelled_lines import LabelledLine
 from . import console
 
@@ -69,13 +69,13 @@ def export(
     trocr export runs/mine/model -o mine-openvino --format openvino --data letters --limit 200
     """
     from ..model import VisionEncoderDecoderModel
-    from ..optimize.export import check_packages, check_target
+    from ..optimize.export import check_packages
     from ..optimize.export import export as write
     from ..recognizer import load
 
     kind = runtime.value
     check_packages(kind)
-    check_target(out)
+    check_new_folder(out)
     source = bundled_folder(model) or resolve_folder(model)
     lines = _lines(source, data, limit)
     write(VisionEncoderDecoderModel.from_pretrained(source), source, out, kind)

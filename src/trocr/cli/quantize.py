@@ -11,7 +11,7 @@ import typer
 
 from ..bundled import MODELS, bundled_folder
 from ..errors import CheckpointError, ImageError, OutputError, UsageError
-from ..hub import resolve_folder
+from ..hub import check_new_folder, resolve_folder
 from . import console
 
 if TYPE_CHECKING:
@@ -93,8 +93,8 @@ def _source(model: str, output: Path | None) -> Path:
         raise UsageError(
             f"{model} is a bundled model, and those stay as they are.", "Name a folder with -o."
         )
-    if output and output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise UsageError(f"{output} is there already.", "Name a new folder with -o.")
+    if output:
+        check_new_folder(output)
     if folder:
         return folder
     if output is None and not Path(model).is_dir():

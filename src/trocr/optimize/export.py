@@ -19,7 +19,7 @@ from ..draft_head import WEIGHTS as DRAFT_HEAD
 from ..encoder import ViTModel
 from ..errors import OutputError, UsageError
 from ..exported import SUFFIXES, ExportedModel, import_openvino
-from ..hub import PROCESSOR_FILES
+from ..hub import PROCESSOR_FILES, check_new_folder
 from ..line_encoder import LineEncoder
 from ..model import VisionEncoderDecoderModel
 from .graphs import CrossAttentionGraph, DecoderGraph, LineEncoderGraph, PublishedEncoderGraph
@@ -129,15 +129,6 @@ def check_packages(kind: str) -> None:
         )
 
 
-def check_target(target: Path) -> None:
-    """
-    Raises:
-        UsageError: the path is a file, or a folder that holds anything.
-    """
-    if target.is_file() or (target.is_dir() and any(target.iterdir())):
-        raise UsageError(f"{target} is there already.", "Name a new folder.")
-
-
 def export(model: VisionEncoderDecoderModel, source: Path, target: Path, kind: str) -> None:
     """Write a model as networks, with everything else that its folder holds.
 
@@ -153,7 +144,7 @@ def export(model: VisionEncoderDecoderModel, source: Path, target: Path, kind: s
         OutputError: it cannot be written.
     """
     check_packages(kind)
-    check_target(target)
+    check_new_folder(target)
     if isinstance(model, ExportedModel):
         raise UsageError(f"{source} is an exported model.", "Export the one that it was made of.")
     if model.packed_parameters:
