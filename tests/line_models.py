@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
@@ -54,6 +56,13 @@ def tiny_line_model(seed: int = 0) -> VisionEncoderDecoderModel:
 
 def tiny_processor() -> TrOCRProcessor:
     return TrOCRProcessor(LineImageProcessor(), Tokenizer.from_characters(CHARACTERS))
+
+
+def save_tiny_model(folder: Path, seed: int = 0) -> Path:
+    """The model and its processor as a checkpoint folder."""
+    tiny_line_model(seed).save_pretrained(folder)
+    tiny_processor().save_pretrained(folder)
+    return folder
 
 
 def tiny_recognizer(seed: int = 0) -> Recognizer:

@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from line_models import CHARACTERS, tiny_line_model, tiny_processor, tiny_recognizer
+from line_models import (
+    CHARACTERS,
+    save_tiny_model,
+    tiny_line_model,
+    tiny_processor,
+    tiny_recognizer,
+)
 from torch.utils.flop_counter import FlopCounterMode
 
 import trocr
@@ -37,10 +43,7 @@ def small_peaks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    tiny_line_model().save_pretrained(folder)
-    tiny_processor().save_pretrained(folder)
-    return folder
+    return save_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
 
 
 def published_model() -> VisionEncoderDecoderModel:

@@ -9,7 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from line_models import text_picture, tiny_line_model, tiny_processor, tiny_recognizer
+from line_models import (
+    save_tiny_model,
+    text_picture,
+    tiny_line_model,
+    tiny_processor,
+    tiny_recognizer,
+)
 from PIL import Image
 
 import trocr
@@ -188,8 +194,7 @@ def test_a_calibration_of_another_model_is_refused(monkeypatch: pytest.MonkeyPat
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    tiny_line_model(3).save_pretrained(tmp_path / "model")
-    tiny_processor().save_pretrained(tmp_path / "model")
+    save_tiny_model(tmp_path / "model", seed=3)
     return tmp_path / "model"
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from line_models import tiny_line_model, tiny_processor
+from line_models import save_tiny_model
 from PIL import Image
 
 import trocr
@@ -33,10 +33,7 @@ class Run:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    tiny_line_model().save_pretrained(folder)
-    tiny_processor().save_pretrained(folder)
-    return folder
+    return save_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import random
 
 import pytest
 import torch
-from line_models import text_picture, tiny_line_model, tiny_processor
+from line_models import save_tiny_model, text_picture, tiny_line_model, tiny_processor
 from reference_models import POSITIONS, VARIANTS, images, pair
 
 from trocr.decoding import RepetitionGuard, allow_characters
@@ -212,8 +212,7 @@ def test_texts_are_drafts_in_the_models_own_tokens(tmp_path, batch_size):
 
 def test_another_model_drafts(tmp_path):
     folder = tiny_checkpoint(tmp_path / "large")
-    tiny_line_model().save_pretrained(tmp_path / "small")
-    tiny_processor().save_pretrained(tmp_path / "small")
+    save_tiny_model(tmp_path / "small")
     plain = load(folder, device="cpu")
     reader = load(folder, device="cpu", draft=tmp_path / "small")
     assert plain.drafter is None

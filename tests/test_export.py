@@ -14,7 +14,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from line_models import noise_picture, text_picture, tiny_line_model, tiny_processor
+from line_models import (
+    noise_picture,
+    save_tiny_model,
+    text_picture,
+    tiny_line_model,
+    tiny_processor,
+)
 from reference_models import images, pair, tokens
 from torch import Tensor
 from typer.testing import CliRunner
@@ -51,8 +57,7 @@ PICTURES = [*map(text_picture, TEXTS), noise_picture(20, 150, 0)]
 @pytest.fixture(scope="module")
 def line_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("line")
-    tiny_line_model(seed=1).save_pretrained(folder)
-    tiny_processor().save_pretrained(folder)
+    save_tiny_model(folder, seed=1)
     return folder
 
 

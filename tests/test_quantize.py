@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from line_models import text_picture, tiny_line_model, tiny_processor
+from line_models import save_tiny_model, text_picture, tiny_line_model
 
 from trocr.cli import main
 from trocr.engine import stored
@@ -158,8 +158,7 @@ def test_a_set_without_a_picture() -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    tiny_line_model(3).save_pretrained(tmp_path / "model")
-    tiny_processor().save_pretrained(tmp_path / "model")
+    save_tiny_model(tmp_path / "model", seed=3)
     return tmp_path / "model"
 
 
