@@ -17,11 +17,11 @@ LEVELS = (
     "processor decoding generation engine decoder model exported drafts drafted_steps hybrid"
     " confidence",
     "align ahead recognizer layout",
-    "stream writers readers pipeline",
-    "training evaluation optimize bench ocrmypdf",
+    "stream writers readers pipeline line_sets",
+    "training evaluation optimize bench publishing ocrmypdf",
     "cli __main__",
 )
-RINGS = {"training", "evaluation", "optimize", "bench"}  # never import each other
+RINGS = {"training", "evaluation", "optimize", "bench", "publishing"}  # never import each other
 LEVEL_OF = {name: level for level, names in enumerate(LEVELS) for name in names.split()}
 WITHOUT_TORCH = {*LEVELS[0].split(), "image", "pages", "ink", "line_image", "image_processor"}
 WITHOUT_TORCH |= {"tokenizer_files", "tokenizer", "hub", "bundled", "processor", "cli", "__main__"}

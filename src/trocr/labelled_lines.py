@@ -20,11 +20,19 @@ LABELS = "labels.tsv"
 
 @dataclass(frozen=True)
 class LabelledLine:
-    """``file``: its name in the set; ``image``: the encoded picture; ``text``: what it says."""
+    """One line of a set.
+
+    Attributes:
+        file: its name in the set.
+        image: the encoded picture.
+        text: what it says.
+        page: the page or document that it was cut from; empty where the set does not say.
+    """
 
     file: str
     image: bytes
     text: str
+    page: str = ""
 
     @classmethod
     def of(cls, name: str, picture: Image.Image, text: str) -> LabelledLine:
@@ -32,6 +40,27 @@ class LabelledLine:
         stream = io.BytesIO()
         picture.save(stream, "PNG")
         return cls(f"images/{name}.png", stream.getvalue(), text)
+
+
+@dataclass(frozen=True)
+class SkippedLine:
+    """What could not be read of a set: ``where`` (a file, a row) and the ``reason``, a sentence."""
+
+    where: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class LineSet:
+    """Everything that a set holds, in its order.
+
+    Attributes:
+        format: how it is stored, in words: ``"labels.tsv"``, ``"pictures with .txt"``.
+    """
+
+    lines: list[LabelledLine]
+    skipped: list[SkippedLine]
+    format: str
 
 
 def read_labelled_lines(path: str | Path) -> Iterator[LabelledLine]:

@@ -1,0 +1,1 @@
+"""Sets of labelled lines in the formats that people have them in."""

@@ -1,0 +1,1 @@
+"""A model folder to what a hub takes: card, licence, scores, weights."""
