@@ -9,7 +9,8 @@ from pathlib import Path
 
 # From the bottom up; the name of a package stands for all that is in it.
 LEVELS = (
-    "errors config generation_config metrics batch labelled_lines sentencepiece_model document",
+    "errors config generation_config metrics batch labelled_lines line_pages sentencepiece_model"
+    " document",
     "image pages ink line_image image_processor tokenizer_files tokenizer hub bundled outputs"
     " devices int8_weights checkpoint positions attention quantization_config bitsandbytes_layers"
     " pretrained encoder line_encoder ctc"
@@ -17,7 +18,7 @@ LEVELS = (
     "processor decoding generation engine decoder model exported drafts drafted_steps hybrid"
     " confidence",
     "align ahead recognizer layout",
-    "stream writers readers pipeline line_sets",
+    "stream writers readers pipeline line_sets corrections",
     "training evaluation optimize bench publishing ocrmypdf",
     "cli __main__",
 )
