@@ -22,6 +22,7 @@ from . import (
     doctor,
     evaluate,
     export,
+    label,
     models,
     optimize,
     read,
@@ -51,6 +52,7 @@ app = typer.Typer(
 )
 VERBS = (
     read.read,
+    label.label,
     evaluate.evaluate,
     models.models,
     doctor.doctor,
