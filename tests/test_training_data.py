@@ -19,7 +19,6 @@ from trocr.errors import DataError
 from trocr.labelled_lines import LabelledLine
 from trocr.line_image import LineImageProcessor, stack_lines
 from trocr.tokenizer import Tokenizer
-from trocr.training.augment import augmented_line
 from trocr.training.blank import blank_line
 from trocr.training.data import (
     Batch,
@@ -27,14 +26,16 @@ from trocr.training.data import (
     MixedLines,
     RealLines,
     StraightenedLines,
-    bucket,
     lane_batches,
     plain_batches,
 )
 from trocr.training.loop import Trainer
+from trocr.training.plan import configured_plan
+from trocr.training.preparation import LinePreparation, bucket
 from trocr.training.sources import read_sources
 
 TOKENIZER = Tokenizer.from_characters(CHARACTERS)
+PREPARATION = LinePreparation(LineImageProcessor(32, 512))
 
 
 class Stripes:
@@ -54,14 +55,12 @@ class Stripes:
 
 def mixed(sources: Sequence[tuple[Any, float]], **options: Any) -> MixedLines:
     defaults = {
-        "height": 32,
-        "max_width": 512,
         "tokens_per_batch": 128,
         "lines_per_chunk": 40,
         "curriculum_lines": 0,
         "seed": 3,
     }
-    return MixedLines(sources, TOKENIZER, **(defaults | options))
+    return MixedLines(sources, TOKENIZER, PREPARATION, **(defaults | options))
 
 
 def assert_same_batches(first: Sequence[Batch], second: Sequence[Batch]) -> None:
@@ -151,7 +150,7 @@ def test_the_curriculum_begins_with_short_lines() -> None:
 def test_easy_lines_are_undistorted() -> None:
     """At the beginning of a curriculum a line looks as it will be read."""
     source = RealLines(drawn(["12.5"]))
-    (plain,) = plain_batches(drawn(["12.5"]), TOKENIZER, LineImageProcessor(32, 512))
+    (plain,) = plain_batches(drawn(["12.5"]), TOKENIZER, PREPARATION)
     first = mixed([(source, 1.0)], curriculum_lines=10**6)[0][0].pixel_values[0, 0]
     width = int(plain.pixel_mask.sum())
     offsets = [
@@ -212,7 +211,7 @@ def test_blank_crops_have_no_label() -> None:
 
 
 def test_a_batch_of_blanks_only_can_be_learnt(tmp_path: Path) -> None:
-    trainer = Trainer(configuration(tmp_path, 1), tmp_path / "run")
+    trainer = Trainer(configured_plan(configuration(tmp_path, 1)), tmp_path / "run")
     stacked = stack_lines([np.zeros((32, 40), np.float32)] * 2)
     blind = np.array([False, True])
     batch = Batch(stacked.pixel_values, stacked.pixel_mask, [[], []], blind)
@@ -226,7 +225,7 @@ def test_distortions_keep_the_line_readable_by_size() -> None:
     generator = np.random.default_rng(0)
     picture = text_picture("TOTAL 12.50").convert("L")
     for _ in range(50):
-        line = augmented_line(picture, 32, 512, generator)
+        line = PREPARATION.distorted(picture, generator, 1.0)[0]
         assert line.shape[0] == 32
         assert line.dtype == np.float32
         assert np.isfinite(line).all()

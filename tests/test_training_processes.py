@@ -17,6 +17,7 @@ from training_runs import assert_equal_weights, configuration, log_of, prepared,
 from trocr.errors import DataError
 from trocr.training.config import TrainingConfig
 from trocr.training.loop import Trainer, train
+from trocr.training.plan import configured_plan
 from trocr.training.replicas import Replicas, run_replicas
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -33,7 +34,7 @@ def train_and_keep(replicas: Replicas, config: TrainingConfig, run: Path) -> Non
     import trocr.training.loop as loop
 
     loop.LOG_EVERY = 1
-    trainer = Trainer(config, run, replicas)
+    trainer = Trainer(configured_plan(config), run, replicas)
     trainer.train()
     parameters = dict(trainer.model.named_parameters())
     gradients = {f"{name}.grad": p.grad for name, p in parameters.items()}

@@ -21,6 +21,7 @@ from trocr.labelled_lines import read_labelled_lines
 from trocr.recognizer import load
 from trocr.training.config import TrainingConfig
 from trocr.training.loop import Trainer, train
+from trocr.training.plan import configured_plan
 from trocr.training.replicas import Replicas
 
 
@@ -61,7 +62,7 @@ def test_resuming_is_exact(
     config = configuration(folder, 12, optimization=f"gradient_accumulation = 2\n{optimizer}")
     train(Replicas(), config, folder / "whole")
     with pytest.raises(KilledError):
-        run_until(Trainer(config, folder / "halves", workers=workers), 8, die)
+        run_until(Trainer(configured_plan(config), folder / "halves", workers=workers), 8, die)
     torch.manual_seed(99)
     train(Replicas(), config, folder / "halves", workers)
     assert_equal_weights(weights(folder / "whole"), weights(folder / "halves"))
@@ -76,7 +77,7 @@ def test_what_was_logged_after_the_checkpoint_is_logged_again(
     monkeypatch.setattr("trocr.training.loop.LOG_EVERY", 1)
     config = configuration(folder, 6)
     with pytest.raises(KilledError):
-        run_until(Trainer(config, folder / "run"), 5, die)
+        run_until(Trainer(configured_plan(config), folder / "run"), 5, die)
     assert [row["step"] for row in log_of(folder / "run")] == [1, 2, 3, 4, 5]
     train(Replicas(), config, folder / "run")
     steps = [row["step"] for row in log_of(folder / "run") if "ctc_loss" in row]
@@ -90,7 +91,11 @@ def test_an_interrupted_run_keeps_the_step_it_was_at(
     train(Replicas(), config, folder / "whole")
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        run_until(Trainer(config, folder / "run"), 2, lambda: os.kill(os.getpid(), signal.SIGINT))
+        run_until(
+            Trainer(configured_plan(config), folder / "run"),
+            2,
+            lambda: os.kill(os.getpid(), signal.SIGINT),
+        )
     assert signal.getsignal(signal.SIGINT) == before
     assert "Stopped at step 3; the same command goes on" in capsys.readouterr().err
     assert not (folder / "run/model").exists()
@@ -109,7 +114,7 @@ def test_a_run_leaves_a_model_and_what_it_watched(folder: Path) -> None:
     assert losses["gradient_norm"] > 0
     assert [receipts["set"], pages["set"]] == ["receipts", "pages"]
     for scores in (receipts, pages):
-        assert scores["ctc_cer"] > 0
+        assert scores["cer"] > 0
         assert 0 <= scores["decoder_accuracy"] <= 100
     held_out = list(read_labelled_lines(folder / "run/validation/pages"))
     page = (folder / "run/worst/pages.html").read_text(encoding="utf-8")
@@ -122,7 +127,7 @@ def test_a_run_leaves_a_model_and_what_it_watched(folder: Path) -> None:
     accumulator = events.EventAccumulator(str(folder / "run/tensorboard")).Reload()
     (loss,) = accumulator.Scalars("training/ctc_loss")
     assert (loss.step, loss.value) == (3, pytest.approx(losses["ctc_loss"]))
-    assert accumulator.Scalars("pages/ctc_cer")
+    assert accumulator.Scalars("pages/cer")
 
 
 def test_a_finished_run_stays_as_it_is(folder: Path) -> None:
@@ -141,14 +146,14 @@ def test_a_run_ends_with_its_minutes(folder: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("trocr.training.loop.time", clock)
     monkeypatch.setattr("trocr.training.loop.LOG_EVERY", 1)
     config = configuration(folder, 100_000)
-    trainer = Trainer(config, folder / "run", minutes=0.5)
+    trainer = Trainer(configured_plan(config), folder / "run", minutes=0.5)
     trainer.train()
     assert trainer.step == 29
     rates = [row["learning_rate"] for row in log_of(folder / "run") if "learning_rate" in row]
     assert rates[1] == 1e-3
     assert rates[2:] == sorted(rates[2:], reverse=True)
     assert rates[-1] < 2e-5
-    again = Trainer(config, folder / "run", minutes=0.5)
+    again = Trainer(configured_plan(config), folder / "run", minutes=0.5)
     again.train()
     assert again.step == 29
 
@@ -156,22 +161,23 @@ def test_a_run_ends_with_its_minutes(folder: Path, monkeypatch: pytest.MonkeyPat
 def test_patience_ends_a_run_with_its_best_model(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trocr.training.loop.VALIDATE_EVERY", 2)
     cers = iter([50.0, 40.0, 45.0, 41.0, 30.0])
-    monkeypatch.setattr("trocr.training.loop.validate", lambda *_: ({"ctc_cer": next(cers)}, []))
+    monkeypatch.setattr("trocr.training.loop.validate", lambda *_: ({"cer": next(cers)}, []))
     one_set = "validation_fraction = 0.0\n"
-    config = configuration(folder, 100, optimization="patience = 2", first_set="")
+    config = configuration(
+        folder, 100, optimization="patience = 2\nvalidate_every = 2", first_set=""
+    )
     text = config.source.replace("validation_fraction = 0.3", one_set, 1)
     (folder / "tiny.toml").write_text(text)
     config = type(config).read(folder / "tiny.toml")
-    trainer = Trainer(config, folder / "run")
+    trainer = Trainer(configured_plan(config), folder / "run")
     saved = []
     save = trainer.save_model
     monkeypatch.setattr(trainer, "save_model", lambda: saved.append(trainer.step) or save())
     trainer.train()
     assert trainer.step == 8
     assert saved == [2, 4]
-    assert [row["ctc_cer"] for row in log_of(folder / "run") if "set" in row] == [50, 40, 45, 41]
+    assert [row["cer"] for row in log_of(folder / "run") if "set" in row] == [50, 40, 45, 41]
 
 
 def test_another_configuration_does_not_resume(folder: Path) -> None:
@@ -189,7 +195,9 @@ def test_another_configuration_does_not_resume(folder: Path) -> None:
 def test_muon_without_its_torch(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(torch.optim, "Muon")
     with pytest.raises(UsageError, match=r"no Muon.*2\.9"):
-        Trainer(configuration(folder, 1, optimization="muon = true"), folder / "run")
+        Trainer(
+            configured_plan(configuration(folder, 1, optimization="muon = true")), folder / "run"
+        )
 
 
 def test_muon_resumes_no_run_of_adamw(folder: Path) -> None:
@@ -207,7 +215,7 @@ def test_missing_data_is_a_data_error(folder: Path) -> None:
 def test_a_run_starts_from_the_weights_of_a_model(folder: Path) -> None:
     train(Replicas(), configuration(folder, 2), folder / "run")
     config = configuration(folder, 1, model='start_from = "run/model"')
-    trainer = Trainer(config, folder / "next")
+    trainer = Trainer(configured_plan(config), folder / "next")
     averaged = {
         name[len("average.") :]: tensor
         for name, tensor in weights(folder / "run").items()
@@ -224,7 +232,7 @@ def test_a_flatter_model_starts_from_some_layers(folder: Path) -> None:
     train(Replicas(), TrainingConfig.read(folder / "deep.toml"), folder / "run")
     flat = source.replace("num_hidden_layers = 1", "num_hidden_layers = 2")
     (folder / "flat.toml").write_text(flat.replace("[model]", '[model]\nstart_from = "run/model"'))
-    taken = Trainer(TrainingConfig.read(folder / "flat.toml"), folder / "next").model.state_dict()
+    taken = configured_plan(TrainingConfig.read(folder / "flat.toml")).model.state_dict()
     whole = read_tensors(folder / "run/model")
     for layer, source_layer in ((0, 1), (1, 3)):
         name = f"encoder.layers.{layer}.fc1.weight"
@@ -249,4 +257,4 @@ def test_what_a_run_cannot_start_from(
     assert old in config.source
     (folder / "other.toml").write_text(config.source.replace(old, new))
     with pytest.raises(error, match=message):
-        Trainer(type(config).read(folder / "other.toml"), folder / "next")
+        configured_plan(type(config).read(folder / "other.toml"))

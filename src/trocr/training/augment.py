@@ -7,20 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..line_image import normalize_ink
-
 FloatArray = NDArray[np.float32]
 GreyArray = NDArray[np.uint8]
 
 
-def augmented_line(
+def distorted(
     grey: Image.Image,
     height: int,
     max_width: int,
     generator: np.random.Generator,
     strength: float = 1.0,
-) -> FloatArray:
-    """A distorted (height, width) float32 line, paper 0 and ink 1, ready for the encoder.
+) -> GreyArray:
+    """A line of another shape, (height, width) grey levels 0-255.
 
     Args:
         strength: 0-1, how likely each distortion is.
@@ -34,7 +32,26 @@ def augmented_line(
         line = np.asarray(thicker_or_thinner(line, kernel), np.uint8)
     if generator.random() < 0.2 * strength:
         line = np.asarray(cv2.GaussianBlur(line, (0, 0), generator.uniform(0.3, 0.9)), np.uint8)
-    return _inked(normalize_ink(line), generator, strength)
+    return line
+
+
+def with_other_ink(
+    line: FloatArray, generator: np.random.Generator, strength: float = 1.0
+) -> FloatArray:
+    """Another stroke weight and noise, and a patch hidden now and then.
+
+    Args:
+        line: (height, width), paper 0 and ink 1.
+    """
+    if generator.random() < 0.4 * strength:
+        line = np.sign(line) * np.abs(line) ** np.float32(generator.uniform(0.65, 1.5))
+    if generator.random() < 0.3 * strength:
+        noise = generator.standard_normal(line.shape, dtype=np.float32)
+        line = line + noise * np.float32(generator.uniform(0.02, 0.15))
+    if generator.random() < 0.2 * strength and line.shape[1] > 24:
+        row, column = generator.integers(0, line.shape[0]), generator.integers(0, line.shape[1])
+        line[row : row + 10, column : column + 8] = generator.uniform(0, 1)
+    return line
 
 
 def _placed(
@@ -88,16 +105,3 @@ def _paper(line: GreyArray) -> int:
     """The grey level that four fifths of the pixels do not exceed."""
     up_to = np.bincount(line.ravel(), minlength=256).cumsum()
     return int(np.searchsorted(up_to, 0.8 * line.size))
-
-
-def _inked(line: FloatArray, generator: np.random.Generator, strength: float) -> FloatArray:
-    """Change stroke weight and noise, and hide a patch now and then."""
-    if generator.random() < 0.4 * strength:
-        line = np.sign(line) * np.abs(line) ** np.float32(generator.uniform(0.65, 1.5))
-    if generator.random() < 0.3 * strength:
-        noise = generator.standard_normal(line.shape, dtype=np.float32)
-        line = line + noise * np.float32(generator.uniform(0.02, 0.15))
-    if generator.random() < 0.2 * strength and line.shape[1] > 24:
-        row, column = generator.integers(0, line.shape[0]), generator.integers(0, line.shape[1])
-        line[row : row + 10, column : column + 8] = generator.uniform(0, 1)
-    return line

@@ -17,6 +17,7 @@ else:
 
 Section = TypeVar("Section")
 AT_LEAST_ONE = {"max_steps", "tokens_per_batch", "gradient_accumulation", "lines_per_chunk"}
+AT_LEAST_ONE |= {"validate_every"}
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ class OptimizationSection:
     ``gradient_accumulation`` batches a step. ``ema_decay`` is that of the averaged weights, which
     become the model. ``bfloat16``: mixed precision where the hardware is fast at it (CUDA, AMX).
     The run ends after ``patience`` validations in a row without a better mean CER; 0: never.
+    ``fixed_norms``: the statistics of batch norms stay as they are.
     """
 
     max_steps: int
@@ -114,7 +116,9 @@ class OptimizationSection:
     decoder_token_noise: float = 0.1
     ema_decay: float = 0.999
     bfloat16: bool = True
+    validate_every: int = 1000
     patience: int = 0
+    fixed_norms: bool = False
     seed: int = 1
 
 

@@ -18,10 +18,10 @@ from torch.utils.data import DataLoader, Dataset
 from ..config import PIXELS_PER_TOKEN
 from ..errors import DataError
 from ..labelled_lines import LabelledLine
-from ..line_image import LineImageProcessor, stack_lines, straightened
+from ..line_image import straightened
 from ..tokenizer import Tokenizer
-from .augment import augmented_line
 from .blank import blank_crop
+from .preparation import Preparation, bucket
 
 FIRST_LENGTH = 10  # characters of the longest label when the curriculum begins
 LAST_LENGTH = 120
@@ -98,14 +98,14 @@ class Batch:
     """Lines of like width.
 
     Attributes:
-        pixel_values: (batch, 1, height, width) float32, paper 0 and ink 1.
-        pixel_mask: (batch, width) float32, 1 = the line.
+        pixel_values: (batch, channels, height, width) float32.
+        pixel_mask: (batch, width) float32, 1 = the line; None for encoders that take none.
         token_ids: labels without special tokens.
         case_blind: (batch,) bool, labels that have lost their case.
     """
 
     pixel_values: FloatArray
-    pixel_mask: FloatArray
+    pixel_mask: FloatArray | None
     token_ids: list[list[int]]
     case_blind: NDArray[np.bool_]
 
@@ -130,9 +130,8 @@ class MixedLines(Dataset[list[Batch]]):
         self,
         sources: Sequence[tuple[LineSource, float]],
         tokenizer: Tokenizer,
+        preparation: Preparation,
         *,
-        height: int,
-        max_width: int,
         tokens_per_batch: int,
         lines_per_chunk: int,
         curriculum_lines: int,
@@ -141,8 +140,7 @@ class MixedLines(Dataset[list[Batch]]):
         self.sources = [source for source, _ in sources]
         weights = np.array([weight for _, weight in sources])
         self.shares = weights / weights.sum()
-        self.tokenizer = tokenizer
-        self.height, self.max_width = height, max_width
+        self.tokenizer, self.preparation = tokenizer, preparation
         self.tokens_per_batch = tokens_per_batch
         self.lines_per_chunk = lines_per_chunk
         self.curriculum_lines = curriculum_lines
@@ -160,30 +158,24 @@ class MixedLines(Dataset[list[Batch]]):
             if difficulty < 1 and len(text) > longest:
                 continue
             ids = self.tokenizer.encode(text, add_special_tokens=False)
-            pixels = augmented_line(grey, self.height, self.max_width, generator, difficulty)
+            pixels = self.preparation.distorted(grey, generator, difficulty)
             samples.append(_Sample(pixels, ids, source.case_blind))
-        batches = [_batch(part) for part in self._cut(samples)]
+        batches = [_batch(part, self.preparation) for part in self._cut(samples)]
         return [batches[i] for i in generator.permutation(len(batches))]
 
     def _cut(self, samples: list[_Sample]) -> Iterator[list[_Sample]]:
         """Full batches, wide lines first; the last one is halved while its lines fit, then filled
         with lines it already has, so that shapes are few."""
-        samples = sorted(samples, key=lambda sample: -sample.pixels.shape[1])
+        samples = sorted(samples, key=lambda sample: -sample.pixels.shape[2])
         start = 0
         while start < len(samples):
-            width = bucket(samples[start].pixels.shape[1])
+            width = bucket(samples[start].pixels.shape[2])
             rows = max(1, self.tokens_per_batch * PIXELS_PER_TOKEN // width)
             part = samples[start : start + rows]
             start += rows
             while rows >= 2 * len(part):
                 rows //= 2
             yield [part[i % len(part)] for i in range(rows)]
-
-
-def bucket(width: int) -> int:
-    """The padded width of a batch: few shapes, because oneDNN builds a kernel for each."""
-    step = 32 if width <= 512 else 64 if width <= 1024 else 128
-    return -(-width // step) * step
 
 
 def lane_batches(
@@ -218,27 +210,26 @@ def _leave_group(worker: int) -> None:
 def plain_batches(
     lines: Sequence[LabelledLine],
     tokenizer: Tokenizer,
-    processor: LineImageProcessor,
+    preparation: Preparation,
     case_blind: bool = False,
     rows: int = 32,
 ) -> Iterator[Batch]:
     """Undistorted batches, narrow lines first."""
     samples = []
     for line in lines:
-        pixels = processor.preprocess(decoded(line))
+        pixels = preparation.plain(decoded(line))
         ids = tokenizer.encode(line.text, add_special_tokens=False)
         samples.append(_Sample(pixels, ids, case_blind))
-    samples.sort(key=lambda sample: sample.pixels.shape[1])
+    samples.sort(key=lambda sample: sample.pixels.shape[2])
     for start in range(0, len(samples), rows):
-        yield _batch(samples[start : start + rows])
+        yield _batch(samples[start : start + rows], preparation)
 
 
-def _batch(samples: list[_Sample]) -> Batch:
-    lines = [sample.pixels for sample in samples]
-    stacked = stack_lines(lines, bucket(max(line.shape[1] for line in lines)))
+def _batch(samples: list[_Sample], preparation: Preparation) -> Batch:
+    pixel_values, pixel_mask = preparation.stacked([sample.pixels for sample in samples])
     return Batch(
-        stacked.pixel_values,
-        stacked.pixel_mask,
+        pixel_values,
+        pixel_mask,
         [sample.token_ids for sample in samples],
         np.array([sample.case_blind for sample in samples]),
     )

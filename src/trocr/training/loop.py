@@ -12,35 +12,31 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..config import LineEncoderConfig
 from ..errors import CheckpointError
 from ..labelled_lines import write_labelled_lines
-from ..line_image import LineImageProcessor
-from ..processor import TrOCRProcessor
-from ..tokenizer import Tokenizer
 from .config import TrainingConfig
 from .data import Batch, MixedLines, lane_batches, plain_batches
 from .interruption import Interruption
 from .loss import JointLoss
+from .plan import TrainingPlan, configured_plan
 from .precision import Precision
+from .preparation import preparation_for
 from .replicas import Replicas
 from .report import Meter, Report
 from .schedule import Optimizer, learning_rate
-from .sources import ValidationSets, read_sources
-from .start import first_model
+from .sources import ValidationSets
 from .validation import validate
 from .worst_lines import write_worst_lines
 
 CHECKPOINT = "checkpoint.pt"
 LOG_EVERY = 50
-VALIDATE_EVERY = 1000
 CHECKPOINT_EVERY = 250
 WATCHED_LINES = 300  # of a validation set, while the run goes on
 LAST_CHUNK = 2**40
 
 
 class Trainer:
-    """One run: a configuration, a folder, and the state that a checkpoint holds.
+    """One run: a plan, a folder, and the state that a checkpoint holds.
 
     A lane is a stream of batches: ``gradient_accumulation`` lanes a process. Every step takes one
     batch of each lane and averages their gradients. What a lane sees and draws depends on the
@@ -48,7 +44,7 @@ class Trainer:
     processes with one lane each learn.
 
     Args:
-        config: what to train.
+        plan: what to train.
         run: folder for ``checkpoint.pt``, ``log.jsonl``, ``validation/``, ``worst/`` and
             ``model/``; a run that was stopped goes on from its checkpoint.
         replicas: the processes that share every step.
@@ -62,26 +58,22 @@ class Trainer:
 
     def __init__(
         self,
-        config: TrainingConfig,
+        plan: TrainingPlan,
         run: Path,
         replicas: Replicas | None = None,
         workers: int = 0,
         minutes: float | None = None,
     ) -> None:
         self.started = time.monotonic()
-        self.config, self.run_folder = config, run
+        self.plan, self.run_folder = plan, run
         self.replicas = replicas or Replicas()
         self.workers = workers
         self.seconds_allowed = None if minutes is None else 60 * minutes
-        self.section = config.optimization
-        self.tokenizer = Tokenizer.from_characters(config.model.characters)
-        torch.manual_seed(self.section.seed)
+        self.section = plan.optimization
+        self.tokenizer = plan.processor.tokenizer
+        self.preparation = preparation_for(plan.processor.image_processor)
         torch.set_flush_denormal(True)
-        self.model = first_model(config, self.tokenizer).to(self.replicas.device)
-        encoder: LineEncoderConfig = self.model.config.encoder
-        self.image_processor = LineImageProcessor(
-            encoder.image_height, encoder.max_image_width, config.model.straighten
-        )
+        self.model = plan.model.to(self.replicas.device)
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
         self.optimizer = Optimizer(self.model, self.section)
         self.precision = Precision(self.replicas.device, self.section.bfloat16)
@@ -122,7 +114,7 @@ class Trainer:
             KeyboardInterrupt: after a checkpoint, if the process was asked to stop.
         """
         self.run_folder.mkdir(parents=True, exist_ok=True)
-        sources, validation = read_sources(self.config)
+        sources, validation = self.plan.read_sources()
         if self.leads:
             for name, (held_out, _) in validation.items():
                 folder = self.run_folder / "validation" / name
@@ -132,16 +124,15 @@ class Trainer:
         lines = MixedLines(
             sources,
             self.tokenizer,
-            height=self.image_processor.image_height,
-            max_width=self.image_processor.max_image_width,
+            self.preparation,
             tokens_per_batch=self.section.tokens_per_batch,
-            lines_per_chunk=self.config.data.lines_per_chunk,
-            curriculum_lines=self.config.data.curriculum_lines,
+            lines_per_chunk=self.plan.lines_per_chunk,
+            curriculum_lines=self.plan.curriculum_lines,
             seed=self.section.seed,
         )
         with Report(self.run_folder, self.step, silent=not self.leads) as report:
             self._steps(lines, validation, report)
-        if self.leads and not self.stopped_early:
+        if self.leads and not self.section.patience:
             self.save_model()
 
     def _steps(self, lines: MixedLines, validation: ValidationSets, report: Report) -> None:
@@ -149,6 +140,8 @@ class Trainer:
         lanes = [self._lane(lines, *position) for position in self.position]
         meter = Meter(self.replicas)
         with Interruption() as interruption:
+            if self.step == 0 and self.plan.begins_trained:
+                self._validate(validation, report)
             while self._goes_on(interruption):
                 with meter:
                     batches = [self._next_batch(i, lane) for i, lane in enumerate(lanes)]
@@ -157,7 +150,7 @@ class Trainer:
                 report.at(self.step, self.total_steps)
                 if self.step % LOG_EVERY == 0:
                     report.losses(self.step, meter.read())
-                if self.step % VALIDATE_EVERY == 0:
+                if self.step % self.section.validate_every == 0:
                     self._validate(validation, report)
                 if self.step % CHECKPOINT_EVERY == 0:
                     self._save_checkpoint()
@@ -165,7 +158,7 @@ class Trainer:
                 return
             if self.step % LOG_EVERY:
                 report.losses(self.step, meter.read())
-            if self.step % VALIDATE_EVERY and not self.interrupted:
+            if self.step % self.section.validate_every and not self.interrupted:
                 self._validate(validation, report)
             self._save_checkpoint()
         if self.interrupted:
@@ -200,6 +193,10 @@ class Trainer:
         section = self.section
         rate = learning_rate(self.step, self.total_steps, section)
         self.model.train()
+        if self.section.fixed_norms:
+            for module in self.model.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
         self.optimizer.zero_grad()
         losses = np.zeros(2)
         for lane, batch in enumerate(batches, self.first_lane):
@@ -234,16 +231,16 @@ class Trainer:
         for name, (lines, case_blind) in validation.items():
             if name not in self.watched:
                 some = lines[:: -(-len(lines) // WATCHED_LINES)]
-                batches = plain_batches(some, self.tokenizer, self.image_processor, case_blind)
+                batches = plain_batches(some, self.tokenizer, self.preparation, case_blind)
                 self.watched[name] = list(batches)
             with self.precision.autocast():
                 scores, readings = validate(self.average, self.watched[name], self.tokenizer)
             report.scores(self.step, name, scores)
             write_worst_lines(readings, self.run_folder / "worst" / f"{name}.html")
-            errors.append(scores["ctc_cer"])
+            errors.append(scores["cer"])
         cer = sum(errors) / max(1, len(errors))
         self.validations_since_best = 0 if cer < self.best_cer else self.validations_since_best + 1
-        if cer < self.best_cer or not self.section.patience:
+        if cer < self.best_cer or not self.section.patience or not errors:
             self.save_model()
         self.best_cer = min(self.best_cer, cer)
 
@@ -252,7 +249,7 @@ class Trainer:
         if not self.leads:
             return
         state = {
-            "config": self.config.source,
+            "config": self.plan.source,
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -293,8 +290,8 @@ class Trainer:
         """Write the averaged weights, the processor and the configuration they came from."""
         folder = self.run_folder / "model"
         self.average.save_pretrained(folder)
-        TrOCRProcessor(self.image_processor, self.tokenizer).save_pretrained(folder)
-        (folder / "training.toml").write_text(self.config.source, encoding="utf-8")
+        self.plan.processor.save_pretrained(folder)
+        (folder / "training.toml").write_text(self.plan.source, encoding="utf-8")
 
 
 def train(
@@ -305,7 +302,7 @@ def train(
     minutes: float | None = None,
 ) -> None:
     """One process of ``trocr train``."""
-    Trainer(config, run, replicas, workers, minutes).train()
+    Trainer(configured_plan(config), run, replicas, workers, minutes).train()
 
 
 def lane_seed(seed: int, step: int, lane: int) -> int:

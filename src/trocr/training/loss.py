@@ -1,4 +1,4 @@
-"""The joint loss of a line model: CTC on the encoder, cross-entropy on the decoder."""
+"""What is minimised: CTC on an encoder that has such a head, cross-entropy on the decoder."""
 
 from __future__ import annotations
 
@@ -115,14 +115,17 @@ class JointLoss:
         self.precision = precision
 
     def __call__(self, model: Any, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Both losses, scalars on the model's device."""
+        """Both losses, scalars on the model's device; that of CTC is 0 without a CTC head."""
         section = self.section
         blind = torch.from_numpy(batch.case_blind)
         with self.precision.autocast():
             encoded = encode(model, batch)
         logits, mask = encoded.ctc_logits, encoded.attention_mask
-        ctc = ctc_loss(logits, mask, batch.token_ids, self.blank, blind, self.folding)
-        inputs, labels = decoder_ids(self._recased(batch, logits, mask), model.config.decoder)
+        token_ids, ctc = batch.token_ids, encoded.last_hidden_state.new_zeros(())
+        if logits is not None:
+            ctc = ctc_loss(logits, mask, token_ids, self.blank, blind, self.folding)
+            token_ids = self._recased(batch, logits, mask)
+        inputs, labels = decoder_ids(token_ids, model.config.decoder)
         inputs = with_token_noise(inputs, section.decoder_token_noise, *self.noise_ids)
         with self.precision.autocast():
             logits = decoder_logits(model, encoded, inputs.to(model.device))
@@ -142,17 +145,16 @@ class JointLoss:
 
 def encode(model: Any, batch: Batch) -> Any:
     """The encoder's output for a batch, on the model's device."""
-    pixels, mask = torch.from_numpy(batch.pixel_values), torch.from_numpy(batch.pixel_mask)
-    return model.encoder(pixels.to(model.device), mask.to(model.device))
+    options = {}
+    if batch.pixel_mask is not None:
+        options["pixel_mask"] = torch.from_numpy(batch.pixel_mask).to(model.device)
+    return model.encode(torch.from_numpy(batch.pixel_values).to(model.device), **options)
 
 
 def decoder_logits(model: Any, encoded: Any, input_ids: Tensor) -> Tensor:
     """(batch, length, vocab) logits for teacher-forced ``input_ids``."""
-    logits: Tensor = model.decoder(
-        input_ids=input_ids,
-        encoder_hidden_states=encoded.last_hidden_state,
-        encoder_attention_mask=encoded.attention_mask,
-        use_cache=False,
+    logits: Tensor = model(
+        encoder_outputs=encoded, decoder_input_ids=input_ids, use_cache=False
     ).logits
     return logits
 

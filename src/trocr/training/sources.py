@@ -8,17 +8,18 @@ from .config import SyntheticSection, TrainingConfig
 from .data import BlankLines, LineSource, RealLines, StraightenedLines
 from .sets import read_split
 
+Sources = list[tuple[LineSource, float]]  # with their weights
 ValidationSets = dict[str, tuple[list[LabelledLine], bool]]  # lines, and whether case-blind
 
 
-def read_sources(config: TrainingConfig) -> tuple[list[tuple[LineSource, float]], ValidationSets]:
+def read_sources(config: TrainingConfig) -> tuple[Sources, ValidationSets]:
     """Weighted sources to train on, and validation lines by set.
 
     Raises:
         DataError: a set cannot be read, or there is nothing to train on.
     """
-    sources: list[tuple[LineSource, float]] = []
-    made: list[tuple[LineSource, float]] = []
+    sources: Sources = []
+    made: Sources = []
     validation: ValidationSets = {}
     straighten = config.model.straighten
     for section in config.data.sets:
