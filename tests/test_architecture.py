@@ -12,9 +12,8 @@ LEVELS = (
     "errors config generation_config metrics batch labelled_lines line_pages sentencepiece_model"
     " document",
     "image pages ink line_image image_processor tokenizer_files tokenizer hub bundled outputs"
-    " devices int8_weights checkpoint positions attention quantization_config bitsandbytes_layers"
-    " pretrained encoder line_encoder ctc"
-    " draft_head",
+    " special_tokens devices int8_weights checkpoint positions attention quantization_config"
+    " bitsandbytes_layers pretrained encoder line_encoder ctc draft_head",
     "processor decoding generation engine decoder model exported drafts drafted_steps hybrid"
     " confidence",
     "align ahead recognizer layout",
@@ -25,7 +24,16 @@ LEVELS = (
 RINGS = {"training", "evaluation", "optimize", "bench", "publishing"}  # never import each other
 LEVEL_OF = {name: level for level, names in enumerate(LEVELS) for name in names.split()}
 WITHOUT_TORCH = {*LEVELS[0].split(), "image", "pages", "ink", "line_image", "image_processor"}
-WITHOUT_TORCH |= {"tokenizer_files", "tokenizer", "hub", "bundled", "processor", "cli", "__main__"}
+WITHOUT_TORCH |= {
+    "tokenizer_files",
+    "tokenizer",
+    "special_tokens",
+    "hub",
+    "bundled",
+    "processor",
+    "cli",
+    "__main__",
+}
 WITHOUT_TORCH |= {"layout", "writers", "readers", "ocrmypdf"}
 
 SOURCE = Path(__file__).parent.parent / "src" / "trocr"
