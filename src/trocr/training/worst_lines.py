@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from rapidfuzz.distance import Levenshtein
 
+from ..writers.web_page import marked_text
 from .validation import Reading
 
 SHOWN = 20
@@ -39,7 +39,7 @@ def write_worst_lines(readings: Sequence[Reading], path: Path) -> None:
         LINE.format(
             picture=base64.b64encode(_png(reading)).decode(),
             truth=html.escape(reading.truth),
-            marked=_marked(reading.truth, reading.text),
+            marked=marked_text(reading.truth, reading.text),
         )
         for reading in worst
     )
@@ -55,17 +55,3 @@ def _png(reading: Reading) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(grey).save(stream, "PNG")
     return stream.getvalue()
-
-
-def _marked(truth: str, text: str) -> str:
-    """``text`` with what it lacks and what it has too much of marked."""
-    parts = []
-    for block in Levenshtein.opcodes(truth, text):
-        lost = html.escape(truth[block.src_start : block.src_end])
-        read = html.escape(text[block.dest_start : block.dest_end])
-        parts.append(read if block.tag == "equal" else _tagged("del", lost) + _tagged("ins", read))
-    return "".join(parts)
-
-
-def _tagged(tag: str, text: str) -> str:
-    return f"<{tag}>{text}</{tag}>" if text else ""
