@@ -44,7 +44,8 @@ class ConvBlock(nn.Module):
         return out + pixels if self.residual else out, widths
 
     def _normalized(self, pixels: Tensor) -> Tensor:
-        if self.training:
+        # A norm that is frozen keeps its statistics while the rest trains.
+        if self.training and self.norm.weight.requires_grad:
             normalized: Tensor = self.norm(self._convolved(pixels, self.conv.weight))
             return normalized
         return self._convolved(pixels, *self.folded())
