@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -73,7 +74,7 @@ def _target(count: int, fraction: float | None) -> int:
     """How many lines to validate on."""
     if fraction is not None:
         return max(1, round(fraction * count))
-    return max(1, min(MAX_VALIDATION, round(count**0.75 / 2)))
+    return max(1, min(MAX_VALIDATION, round(math.pow(count, 0.75) / 2)))
 
 
 def _by_page(
@@ -107,7 +108,8 @@ def _closest(groups: Sequence[list[int]], target: int, total: int) -> set[int]:
         more = chosen.union(group)
         if abs(len(more) - target) < abs(len(chosen) - target) and len(more) < total:
             chosen = more
-    return chosen or set(min(groups, key=len))
+    smallest = min(groups, key=len)
+    return chosen or set(smallest)
 
 
 def _groups(keys: Iterable[str]) -> list[list[int]]:
