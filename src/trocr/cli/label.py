@@ -95,18 +95,18 @@ def label(
 def _list(
     documents: Path, out: Path, images: Path | None, below: float | None, limit: int
 ) -> Sequence[SkippedLine]:
-    from ..corrections import choose, find_lines, write_worklist
+    from ..corrections import WEB_PAGE, choose, find_lines, write_worklist
+    from ..line_pages import counted
 
     lines, skipped = find_lines(documents)
     wanted = choose(lines, below=below, limit=limit)
     if not wanted:
-        print(f"none of {len(lines)} lines has a confidence below {below}", flush=True)
+        print(f"nothing to correct, of {counted(len(lines), 'line')}", flush=True)
         return skipped
     found, without = write_worklist(wanted, documents, out, images)
-    pages = len({line.page for line in found})
-    print(
-        f"{len(found)} of {len(lines)} lines, from {pages} pages: {out}/worklist.html", flush=True
-    )
+    pages = counted(len({line.page for line in found}), "page")
+    chosen = f"{len(found):,} of {counted(len(lines), 'line')}"
+    print(f"{chosen}, from {pages}: {out / WEB_PAGE}", flush=True)
     return [*skipped, *without]
 
 
@@ -128,13 +128,15 @@ def _apply(
 
 
 def _rows(applied: Applied, out: Path | None, corrected: Path | None) -> list[str]:
+    from ..line_pages import counted
+
     rows = [
         f"read right: {applied.right}, corrected: {applied.corrected}, no text: {applied.not_text}"
     ]
     if applied.cer is not None:
         rows.append(f"CER of these lines as they were read: {applied.cer:.2f} %")
     if out is not None:
-        rows.append(f"{applied.written} lines to learn from: {out}")
+        rows.append(f"{counted(applied.written, 'line')} to learn from: {out}")
     if corrected is not None:
-        rows.append(f"{len(applied.documents)} corrected documents: {corrected}")
+        rows.append(f"{counted(len(applied.documents), 'corrected document')}: {corrected}")
     return rows

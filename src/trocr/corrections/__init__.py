@@ -3,9 +3,11 @@
 from .applying import Applied, apply_corrections
 from .lines import WorkLine, find_lines
 from .marks import Correction, Mark, read_corrections
-from .worklist import choose, write_worklist
+from .worklist import TABLE, WEB_PAGE, choose, write_worklist
 
 __all__ = [
+    "TABLE",
+    "WEB_PAGE",
     "Applied",
     "Correction",
     "Mark",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import prod
@@ -121,8 +122,8 @@ def file_of(page: str, number: int) -> str:
 
 
 def plain(text: str) -> str:
-    """One row, words with a space between them."""
-    return " ".join(one_row(text).split())
+    """One row in NFC, words with a space between them."""
+    return " ".join(one_row(unicodedata.normalize("NFC", text)).split())
 
 
 def _read(path: Path, name: Path) -> DocumentFile:

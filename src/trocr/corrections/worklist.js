@@ -45,12 +45,13 @@
     keep(item);
     count();
   };
+  const work = (item) => {
+    field(item).focus();
+    item.scrollIntoView({ block: "center" });
+  };
   const go = (item, step) => {
     const next = items[items.indexOf(item) + step];
-    if (next) {
-      field(next).focus();
-      next.scrollIntoView({ block: "center" });
-    }
+    if (next) work(next);
   };
   const restore = (item) => {
     field(item).value = item.dataset.read;
@@ -100,5 +101,5 @@
   items.forEach(recall);
   count();
   const first = items.find((item) => !marks.get(item)) ?? items[0];
-  if (first) field(first).focus();
+  work(first);
 })();
