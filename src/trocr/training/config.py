@@ -141,19 +141,12 @@ class TrainingConfig:
             UsageError: no such file, not TOML, or an unknown or missing key.
         """
         path = Path(path)
-        try:
-            source = path.read_text(encoding="utf-8")
-            values = tomllib.loads(source)
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise UsageError(
-                f"Cannot read the training configuration {path}: {error}.",
-                "configs/printed.toml is an example.",
-            ) from None
+        values, source = read_toml(path)
         config = cls(
             name=str(values.get("name", path.stem)),
             data=_data_section(values.get("data", {}), path),
-            model=_section(ModelSection, values.get("model", {}), "model", path),
-            optimization=_section(
+            model=section_of(ModelSection, values.get("model", {}), "model", path),
+            optimization=section_of(
                 OptimizationSection, values.get("optimization", {}), "optimization", path
             ),
             folder=path.parent,
@@ -166,17 +159,41 @@ class TrainingConfig:
         return config
 
 
+def read_toml(path: Path) -> tuple[dict[str, Any], str]:
+    """A TOML file, parsed and as it is written.
+
+    Raises:
+        UsageError: no such file, or not TOML.
+    """
+    try:
+        source = path.read_text(encoding="utf-8")
+        return tomllib.loads(source), source
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(
+            f"Cannot read the training configuration {path}: {error}.",
+            "configs/printed.toml is an example.",
+        ) from None
+
+
 def _data_section(given: Any, path: Path) -> DataSection:
     if isinstance(given, dict):
         given = dict(given)
         for key, cls in (("sets", LineSetSection), ("synthetic", SyntheticSection)):
             items = given.get(key, [])
             if isinstance(items, list):
-                given[key] = [_section(cls, item, f"data.{key}", path) for item in items]
-    return _section(DataSection, given, "data", path)
+                given[key] = [section_of(cls, item, f"data.{key}", path) for item in items]
+    return section_of(DataSection, given, "data", path)
 
 
-def _section(cls: type[Section], given: Any, name: str, path: Path) -> Section:
+def section_of(cls: type[Section], given: Any, name: str, path: Path) -> Section:
+    """A table of a TOML file as a dataclass.
+
+    Args:
+        given: the table; ``name`` and ``path`` say where it is.
+
+    Raises:
+        UsageError: no table, or an unknown, missing or impossible key.
+    """
     if not isinstance(given, dict):
         raise UsageError(f"{path}: {name} is no table.", f"Write it as [{name}] or [[{name}]].")
     known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]

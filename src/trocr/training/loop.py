@@ -289,7 +289,7 @@ class Trainer:
     def save_model(self) -> None:
         """Write the averaged weights, the processor and the configuration they came from."""
         folder = self.run_folder / "model"
-        self.average.save_pretrained(folder)
+        self.plan.finished(self.average).save_pretrained(folder)
         self.plan.processor.save_pretrained(folder)
         (folder / "training.toml").write_text(self.plan.source, encoding="utf-8")
 

@@ -27,6 +27,7 @@ class TrainingPlan:
         source: all of this in words, ``training.toml`` in the folder of the finished model.
         lines_per_chunk, curriculum_lines: as in ``DataSection``.
         begins_trained: the model reads already, so that what it reads is scored before step 1.
+        finished: the model that is saved, of the one that was trained.
     """
 
     model: VisionEncoderDecoderModel
@@ -37,6 +38,7 @@ class TrainingPlan:
     lines_per_chunk: int = 512
     curriculum_lines: int = 0
     begins_trained: bool = False
+    finished: Callable[[VisionEncoderDecoderModel], VisionEncoderDecoderModel] = lambda model: model
 
 
 def configured_plan(config: TrainingConfig) -> TrainingPlan:

@@ -78,6 +78,7 @@ class Report:
             disable=silent or not self.console.is_terminal,
         )
         self.task = self.progress.add_task("training")
+        self.cers: dict[str, float] = {}  # of the last validation, by set
 
     def __enter__(self) -> Report:
         self.progress.start()
@@ -95,15 +96,14 @@ class Report:
     def losses(self, step: int, values: dict[str, float]) -> None:
         """Means over the steps since the last call."""
         self._write(step, values, "training")
-        ctc, decoder, speed = (
-            values[key] for key in ("ctc_loss", "decoder_loss", "lines_per_second")
-        )
-        self.progress.update(
-            self.task, description=f"CTC {ctc:.3f}, decoder {decoder:.3f}, {speed:.0f} lines/s"
-        )
+        loss, speed = values["ctc_loss"] + values["decoder_loss"], values["lines_per_second"]
+        parts = [f"loss {loss:.2f}", f"{speed:.0f} lines/s"]
+        parts += [f"CER {name} {cer:.1f} %" for name, cer in self.cers.items()]
+        self.progress.update(self.task, description=", ".join(parts))
 
     def scores(self, step: int, name: str, values: dict[str, float]) -> None:
         """Of the validation set ``name``."""
+        self.cers[name] = values["cer"]
         self._write(step, {"set": name, **values}, name)
 
     def say(self, text: str) -> None:

@@ -1,0 +1,118 @@
+"""A fine-tuning run on disk: begun once, and gone on with by every process and every later try."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+import torch
+
+from ...config import LineEncoderConfig
+from ...labelled_lines import LabelledLine, read_labelled_lines, write_labelled_lines
+from ...line_image import LineImageProcessor
+from ...model import VisionEncoderDecoderModel
+from ...processor import TrOCRProcessor
+from ..data import BlankLines, LineSource, RealLines, StraightenedLines
+from ..loop import Trainer
+from ..plan import TrainingPlan
+from ..replicas import Replicas
+from ..sources import Sources, ValidationSets
+from .adaptation import add_lora, freeze, merge_lora
+from .settings import FILE, FinetuningSettings, read_settings
+from .split import Split
+
+START, TRAIN, VALIDATION = "start", "train", "validation"
+NAME = "pages"  # of the one validation set
+LORA_RANK, LORA_ALPHA = 16, 16
+BLANK_SHARE = 0.03  # of crops without text, so that blank paper stays empty
+LINES_PER_CHUNK = 256
+PICTURES_PER_CHUNK = 32  # of a published model: each is 1.7 MB
+
+
+def is_line_model(model: VisionEncoderDecoderModel) -> bool:
+    """Whether it is one of ours, with a CTC head, and no published one."""
+    return isinstance(model.config.encoder, LineEncoderConfig)
+
+
+def begin(
+    run: Path,
+    settings: FinetuningSettings,
+    model: VisionEncoderDecoderModel,
+    processor: TrOCRProcessor,
+    split: Split,
+) -> None:
+    """Write what a run needs; its settings last, so that a run is there whole or not at all."""
+    model.save_pretrained(run / START)
+    processor.save_pretrained(run / START)
+    write_labelled_lines(_numbered(split.train), run / TRAIN)
+    if split.validation:
+        write_labelled_lines(_numbered(split.validation), run / VALIDATION / NAME)
+    (run / FILE).write_text(settings.to_toml(), encoding="utf-8")
+
+
+def is_begun(run: Path) -> bool:
+    """Whether there is a run to go on with."""
+    return (run / FILE).exists()
+
+
+def _numbered(lines: Iterable[LabelledLine]) -> Iterator[LabelledLine]:
+    """Names that are unique and safe, whatever sets the lines come from."""
+    for number, line in enumerate(lines):
+        name = re.sub(r"[^\w.-]", "_", PurePosixPath(line.file).name)
+        yield replace(line, file=f"images/{number:05}-{name}")
+
+
+def finetuning_plan(run: Path) -> TrainingPlan:
+    """The plan of a run that was begun.
+
+    Raises:
+        CheckpointError, DataError, UsageError: its folder is damaged.
+    """
+    settings = read_settings(run)
+    torch.manual_seed(settings.optimization.seed)
+    model = VisionEncoderDecoderModel.from_pretrained(run / START)
+    processor = TrOCRProcessor.from_pretrained(run / START)
+    line_model = is_line_model(model)
+    if settings.gradient_checkpointing:
+        model.gradient_checkpointing_enable()
+    if settings.method == "lora":
+        add_lora(model, LORA_RANK, LORA_ALPHA, also=("embeddings", "heads"))
+    elif settings.method == "decoder":
+        freeze(model, ("encoder",))
+    return TrainingPlan(
+        model,
+        processor,
+        lambda: _read_sources(run, processor),
+        settings.optimization,
+        settings.to_toml(),
+        LINES_PER_CHUNK if line_model else PICTURES_PER_CHUNK,
+        begins_trained=True,
+        finished=_without_adapters,
+    )
+
+
+def _read_sources(run: Path, processor: TrOCRProcessor) -> tuple[Sources, ValidationSets]:
+    image_processor = processor.image_processor
+    straighten = isinstance(image_processor, LineImageProcessor) and image_processor.straighten
+    lines = list(read_labelled_lines(run / TRAIN))
+    blank: LineSource = StraightenedLines(BlankLines()) if straighten else BlankLines()
+    sources = [(RealLines(lines, straighten=straighten), 1 - BLANK_SHARE), (blank, BLANK_SHARE)]
+    return sources, {name: (held_out, False) for name, held_out in validation_lines(run).items()}
+
+
+def validation_lines(run: Path) -> dict[str, list[LabelledLine]]:
+    """What a run is validated on, by the name of the set; nothing if it has no validation."""
+    folder = run / VALIDATION / NAME
+    return {NAME: list(read_labelled_lines(folder))} if folder.exists() else {}
+
+
+def _without_adapters(model: VisionEncoderDecoderModel) -> VisionEncoderDecoderModel:
+    return merge_lora(copy.deepcopy(model))
+
+
+def finetune(replicas: Replicas, run: Path, workers: int = 0, minutes: float | None = None) -> None:
+    """One process of ``trocr finetune``; goes on from the run's last checkpoint."""
+    Trainer(finetuning_plan(run), run, replicas, workers, minutes).train()
