@@ -115,7 +115,10 @@ def _vocabulary_findings(lines: Sequence[LabelledLine], tokenizer: Tokenizer) ->
     words = _words_with(missing, texts)
     findings = found(
         "characters that the model cannot write",
-        (f"{c!r} {count:,} times: {', '.join(words[c])}" for c, count in missing.most_common()),
+        (
+            f"{c!r} {counted(count, 'time')}: {', '.join(words[c])}"
+            for c, count in missing.most_common()
+        ),
         "Teach them: --tokenizer extend.",
     )
     tokens = fertility(tokenizer, texts) if texts else 0.0
