@@ -56,6 +56,6 @@ class OutputError(TrOCRError, OSError):
 
 
 class RefusedError(TrOCRError):
-    """A change that was measured, found to do harm or no good, and not made."""
+    """What was measured is not good enough: a change is not made, a limit is exceeded."""
 
     exit_code = 7

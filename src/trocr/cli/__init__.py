@@ -39,7 +39,7 @@ Exit codes:
   4  the model cannot be loaded
   5  the labelled set, or the boxes, cannot be read
   6  the output cannot be written
-  7  a change was measured, found worse or no better, and not made
+  7  a change was measured, found worse or no better, and not made; or a score is worse than allowed
 """
 
 app = typer.Typer(

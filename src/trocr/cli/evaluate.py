@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import ImageError
-from . import console
+from ..errors import ImageError, RefusedError
+from . import console, scores
 from .options import (
     DEFAULT_MODEL,
     BatchSize,
@@ -22,18 +22,29 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from ..evaluation.protocols import ScoringProtocol
-    from ..evaluation.runner import Report
+    from ..evaluation.predictions import Predictions
+    from ..evaluation.report import Report
     from ..labelled_lines import LabelledLine
-    from ..recognizer import Recognizer
 
 
 class ProtocolName(str, Enum):
     """What counts as equal."""
 
     cer = "cer"
+    iam = "iam"
     sroie = "sroie"
+    sroie_image = "sroie-image"
     str = "str"
+    str_36 = "str-36"
+    str_62 = "str-62"
+    str_94 = "str-94"
+
+
+class UnicodeForm(str, Enum):
+    """How characters with several spellings are written."""
+
+    nfc = "NFC"
+    nfkc = "NFKC"
 
 
 def evaluate(
@@ -45,12 +56,55 @@ def evaluate(
         ),
     ],
     model: Model = DEFAULT_MODEL,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Compare with this model, or the texts of a --predictions FILE.tsv.",
+        ),
+    ] = None,
+    from_predictions: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Score the texts of this table instead of a model's."),
+    ] = None,
     protocol: Annotated[
         ProtocolName, typer.Option(help="What counts as equal.")
     ] = ProtocolName.cer,
+    normalize: Annotated[
+        UnicodeForm | None, typer.Option(help="Unicode form of both sides.")
+    ] = None,
+    ignore_accents: Annotated[
+        bool, typer.Option("--ignore-accents", help="Drop combining marks: é is e.")
+    ] = False,
     ignore_case: Annotated[
         bool, typer.Option("--ignore-case", help="Lower-case predictions and labels first.")
     ] = False,
+    ignore_punctuation: Annotated[
+        bool, typer.Option("--ignore-punctuation", help="Drop it, and collapse white space.")
+    ] = False,
+    collapse_spaces: Annotated[
+        bool, typer.Option("--collapse-spaces", help="White space is one space, none at the ends.")
+    ] = False,
+    page_pattern: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REGEX", help="Captures a line's page in its file's name: '(.*)_[^_]*$'."
+        ),
+    ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Also write a table: file, label, prediction, confidence."
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also write a web page with charts and lines."),
+    ] = None,
+    fail_over: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="PERCENT", help="Exit with code 7 if the CER is higher."),
+    ] = None,
     output: OutputFormat = Format.text,
     num_beams: NumBeams = 1,
     device: Device = "auto",
@@ -61,62 +115,103 @@ def evaluate(
 ) -> None:
     """Read a labelled set and score the texts.
 
-    All scores are percentages, 0-100, but for ece (expected calibration error, 0-1) and
-    lines_per_second. cer_kept and aurc say what rejecting the least confident lines gains: the CER
-    of the share that is kept, and its mean over all shares.
+    All scores are percentages, 0-100, with a 95 % interval; but for ece (expected calibration
+    error, 0-1) and lines_per_second. cer_kept and aurc say what rejecting the least confident
+    lines gains: the CER of the share that is kept, and its mean over all shares.
 
     \b
     Protocols:
-      cer    texts as they are (IAM)
-      sroie  texts as they are (SROIE's word precision, recall and F1)
-      str    lower case, only 0-9 and a-z (scene text's exact match)
+      iam, cer     texts as they are (IAM)
+      sroie        texts as they are (SROIE's word precision, recall and F1)
+      sroie-image  the same, words matched over all lines of an image
+      str-36, str  lower case, only 0-9 and a-z (scene text's exact match)
+      str-62       only 0-9, a-z and A-Z
+      str-94       only printable ASCII, no spaces
 
     A picture that cannot be read counts as an empty text, is reported on standard error, and makes
     the exit code 3.
 
     \b
-    trocr evaluate labelled.tar.gz --protocol sroie --ignore-case
-    trocr evaluate labelled/ --model runs/printed/model --format json
+    trocr evaluate labelled.tar.gz --protocol sroie --ignore-case --report scores.html
+    trocr evaluate labelled/ --model runs/mine/model --against printed --format json
+    trocr evaluate labelled/ --from-predictions other-program.tsv --fail-over 5
     """
+    from ..evaluation.comparison import compare
+    from ..evaluation.predictions import write_predictions
     from ..evaluation.protocols import scoring_protocol
+    from ..evaluation.report import pages_for, score
+    from ..evaluation.report_page import render
     from ..evaluation.runner import load_lines
-    from ..recognizer import load
+    from ..writers.files import write_atomically
 
-    rules = scoring_protocol(protocol.value, ignore_case=ignore_case)
+    rules = scoring_protocol(
+        protocol.value,
+        unicode_form=normalize and normalize.value,
+        ignore_accents=ignore_accents,
+        ignore_case=ignore_case,
+        ignore_punctuation=ignore_punctuation,
+        collapse_spaces=collapse_spaces,
+    )
     lines = load_lines(data, limit)
-    reader = load(model, device)
-    report = _score(reader, lines, rules, batch_size=batch_size, num_beams=num_beams)
-    print(_formatted(report, data, output), flush=True)
-    if report.unreadable:
+    pages = pages_for(lines, rules, page_pattern)
+    source = _Source(lines, num_beams, device, batch_size)
+    read = source.of_file(from_predictions) if from_predictions else source.of_model(model)
+    if predictions:
+        write_predictions(predictions, lines, read)
+    other = source.of_model_or_file(against) if against else None
+    comparison = compare(lines, read, other, rules, pages=pages) if other else None
+    found = comparison.model if comparison else score(lines, read, rules, pages=pages)
+    if report:
+        page = render(data.name, lines, read, found, rules, comparison)
+        write_atomically(report, page.encode())
+    formatted = scores.as_json if output is Format.json else scores.as_text
+    print(formatted(data, found, comparison), flush=True)
+    _judge(found, fail_over, unreadable=read.unreadable + (other.unreadable if other else 0))
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where the texts of lines come from."""
+
+    lines: list[LabelledLine]
+    num_beams: int
+    device: str
+    batch_size: int
+
+    def of_model(self, name: str) -> Predictions:
+        """Read with a progress bar; pictures that cannot be read are reported as they come."""
+        from ..evaluation.runner import read_lines
+        from ..recognizer import load
+
+        reader = load(name, self.device)
+        with console.Bar(len(self.lines)) as bar:
+            return read_lines(
+                reader,
+                self.lines,
+                batch_size=self.batch_size,
+                num_beams=self.num_beams,
+                on_reading=bar.passed,
+            )
+
+    def of_file(self, path: Path) -> Predictions:
+        from ..evaluation.predictions import read_predictions
+
+        return read_predictions(path, self.lines)
+
+    def of_model_or_file(self, name: str) -> Predictions:
+        return self.of_file(Path(name)) if name.endswith(".tsv") else self.of_model(name)
+
+
+def _judge(report: Report, fail_over: float | None, *, unreadable: int) -> None:
+    """End with an exit code above 0 where the scores are too bad, or not of all pictures.
+
+    Raises:
+        RefusedError: the CER is over the limit.
+    """
+    if fail_over is not None and report.cer > fail_over:
+        raise RefusedError(
+            f"The CER of {report.model}, {report.cer:.2f} %, is over {fail_over:g} %.",
+            "See --report for where the errors are.",
+        )
+    if unreadable:
         raise typer.Exit(ImageError.exit_code)
-
-
-def _score(
-    reader: Recognizer, lines: list[LabelledLine], rules: ScoringProtocol, **options: int
-) -> Report:
-    """Score with a progress bar; pictures that cannot be read are reported as they come."""
-    from ..evaluation.runner import evaluate as run
-
-    with console.Bar(len(lines)) as bar:
-        return run(reader, lines, rules, on_reading=bar.passed, **options)
-
-
-def _formatted(report: Report, data: Path, output: Format) -> str:
-    values: dict[str, Any] = {"data": str(data), **asdict(report)}
-    if output is Format.json:
-        return console.json_line({key: _rounded(value) for key, value in values.items()})
-    return "\n".join(f"{key:<16}  {_in_words(key, value)}" for key, value in values.items())
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
-    return round(value, 4) if isinstance(value, float) else value
-
-
-def _in_words(key: str, value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{share} %: {cer:.2f}" for share, cer in value.items())
-    if isinstance(value, float):
-        return f"{value:.4f}" if key == "ece" else f"{value:.2f}"
-    return str(value)
