@@ -68,7 +68,7 @@ def read_corrections(path: Path) -> tuple[list[Correction], list[SkippedLine]]:
         try:
             correction = _correction(cells)
         except (KeyError, ValueError) as error:
-            if row.strip():
+            if row.strip() and row != header:  # that of another file put behind this one
                 problem = f"no {error}" if isinstance(error, KeyError) else f"{error}"
                 skipped.append(SkippedLine(f"{path}, row {number}", f"{problem}."))
             continue

@@ -10,12 +10,14 @@ from PIL import Image
 from ..errors import DataError, OutputError
 from ..labelled_lines import SkippedLine
 from ..writers.files import write_atomically
+from ..writers.web_page import data_url
 from .lines import WorkLine
 from .marks import table
 from .pictures import cut_lines
-from .web_page import data_url, render
+from .web_page import render
 
 TABLE, WEB_PAGE = "worklist.tsv", "worklist.html"
+SHOWN = (1600, 200)  # pixels that a line's picture has on the page
 
 
 def choose(
@@ -61,7 +63,7 @@ def write_worklist(
         else:
             line, picture = item
             _save(picture, out / line.file)
-            shown[line.file] = data_url(picture)
+            shown[line.file] = data_url(picture, SHOWN)
     found = [line for line in lines if line.file in shown]
     if not found:
         reason = f"{skipped[0].where}: {skipped[0].reason}" if skipped else "There are no lines."
