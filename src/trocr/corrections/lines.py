@@ -13,7 +13,7 @@ from ..document import Document, Line, Page
 from ..errors import DataError
 from ..labelled_lines import SkippedLine
 from ..readers import read_document
-from ..writers.characters import one_row
+from ..writers.characters import for_xml, one_row
 
 _FORMATS = ("json", "page", "alto")  # the first has all that was read, the last the least
 _SUFFIX = re.compile(r"(\.page|\.alto)?\.xml$|\.json$", re.IGNORECASE)
@@ -122,8 +122,8 @@ def file_of(page: str, number: int) -> str:
 
 
 def plain(text: str) -> str:
-    """One row in NFC, words with a space between them."""
-    return " ".join(one_row(unicodedata.normalize("NFC", text)).split())
+    """One row in NFC that a web page can hold, words with a space between them."""
+    return " ".join(one_row(for_xml(unicodedata.normalize("NFC", text))).split())
 
 
 def _read(path: Path, name: Path) -> DocumentFile:
