@@ -252,13 +252,8 @@ def test_decisions(tmp_path: Path, text: str, mark: str, decision: Mark) -> None
 
 def test_tables_of_other_programs(tmp_path: Path) -> None:
     path = tmp_path / "corrections.tsv"
-    rows = [
-        "text\tread\tnote\tfile",
-        "new\told\tx\ta",
-        "",
-        "x\told",
-        "newer \u0065\u0301\told\t\ta",
-    ]
+    header = "text\tread\tnote\tfile"
+    rows = [header, "new\told\tx\ta", "", "x\told", header, "newer \u0065\u0301\told\t\ta"]
     path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(rows).encode())
     [found], [skipped] = read_corrections(path)
     assert (found.file, found.text) == ("a", "newer é"), "the last row of a line counts, in NFC"
