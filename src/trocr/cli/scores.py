@@ -61,8 +61,7 @@ def _scores(report: Report, comparison: Comparison | None) -> Iterator[tuple[str
             row += f"  ({one.low:+.2f} to {one.high:+.2f}), p = {one.p:.4f}"
         yield name, row
     drawn = report.resampling
-    what = f"{drawn.level} %, bootstrap of {drawn.units} {drawn.unit}s"
-    what += f" ({drawn.pages})" if drawn.pages else ""
+    what = f"{drawn.level} %, bootstrap of {drawn.words}"
     yield "intervals", f"{what}, {drawn.draws} draws, seed {drawn.seed}"
     if comparison:
         yield "p", comparison.test

@@ -16,13 +16,15 @@ MAX_TICKS = 6
 
 def reliability_chart(bins: Sequence[ConfidenceScores]) -> Markup:
     """Bars: how many lines are right, by confidence; right on the dashed line."""
+    most = max(one.lines for one in bins)
     bars = [
         f'<rect class="bar" x="{_x(one.low):.1f}" y="{_y(one.exact_match / 100):.1f}"'
         f' width="{_x(one.high) - _x(one.low) - 1:.1f}"'
         f' height="{_y(0) - _y(one.exact_match / 100):.1f}">'
         f"<title>{one.lines} lines of confidence {one.low:.2f} to {one.high:.2f}:"
         f" {one.exact_match:.0f} % right</title></rect>"
-        f'<circle cx="{_x(one.confidence):.1f}" cy="{_y(one.exact_match / 100):.1f}" r="3"/>'
+        f'<circle cx="{_x(one.confidence):.1f}" cy="{_y(one.exact_match / 100):.1f}"'
+        f' r="{2 + 5 * (one.lines / most) ** 0.5:.1f}"/>'
         for one in bins
     ]
     ideal = f'<path class="ideal" d="M{_x(0):.1f},{_y(0):.1f}L{_x(1):.1f},{_y(1):.1f}"/>'

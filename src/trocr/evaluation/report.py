@@ -34,6 +34,7 @@ from .predictions import Predictions
 from .protocols import ScoringProtocol
 from .resampling import DRAWS, LEVEL, SEED, bootstrap, interval
 
+FEW = 20  # pages or lines, from which intervals come out too narrow
 SHARES_KEPT = (100, 95, 90, 80, 50)  # percent of the lines, the most confident first
 
 
@@ -56,6 +57,14 @@ class Resampling:
     draws: int = DRAWS
     seed: int = SEED
     level: int = LEVEL
+
+    @property
+    def words(self) -> str:
+        """``7 pages (guessed from file names; few, so too narrow)``."""
+        notes = ["guessed from file names"] if self.pages == "guessed" else []
+        notes += ["few, so too narrow"] if self.units < FEW else []
+        plural = "" if self.units == 1 else "s"
+        return f"{self.units} {self.unit}{plural}" + (f" ({'; '.join(notes)})" if notes else "")
 
 
 @dataclass(frozen=True)

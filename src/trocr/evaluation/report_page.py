@@ -27,7 +27,7 @@ SCORES = {
     "f1": "Word F1",
 }
 LARGEST = (1200, 160)  # pixels of a line's picture
-SHOWN = 30  # lines, and confusions
+SHOWN_LINES, SHOWN_CONFUSIONS = 30, 20
 
 
 def render(
@@ -60,7 +60,7 @@ def render(
         comparison=comparison,
         scores=SCORES,
         charts=charts,
-        shown=SHOWN,
+        shown=SHOWN_CONFUSIONS,
         groups=_changed(lines, comparison) if comparison else _worst(lines, predictions, protocol),
     )
 
@@ -73,7 +73,7 @@ def _worst(
     read = [protocol.normalize(text) for text in predictions.texts]
     edits = line_counts(read, true)[:, 0].tolist()
     order = sorted(range(len(lines)), key=lambda i: (-edits[i], len(true[i])))
-    worst = [i for i in order[:SHOWN] if edits[i]]
+    worst = [i for i in order[:SHOWN_LINES] if edits[i]]
     sure = predictions.confidences
     shown = [
         {
@@ -84,8 +84,8 @@ def _worst(
         }
         for i in worst
     ]
-    wrong = sum(map(bool, edits))
-    return [{"title": f"The worst {len(shown)} of {wrong} lines with errors", "lines": shown}]
+    title = f"Lines with errors, worst first: {len(shown)} of {sum(map(bool, edits))}"
+    return [{"title": title, "lines": shown}]
 
 
 def _changed(lines: Sequence[LabelledLine], comparison: Comparison) -> list[dict[str, Any]]:
@@ -106,10 +106,10 @@ def _changed(lines: Sequence[LabelledLine], comparison: Comparison) -> list[dict
                 ],
                 "confidence": None,
             }
-            for line in chosen[:SHOWN]
+            for line in chosen[:SHOWN_LINES]
         ]
         title = f"{len(chosen)} lines that {names[0]} reads {what} than {names[1]}"
-        title += f": the first {SHOWN}" if len(chosen) > SHOWN else ""
+        title += f": the first {SHOWN_LINES}" if len(chosen) > SHOWN_LINES else ""
         groups.append({"title": title, "lines": shown})
     return groups
 
