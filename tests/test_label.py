@@ -257,7 +257,7 @@ def test_tables_of_other_programs(tmp_path: Path) -> None:
     path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(rows).encode())
     [found], [skipped] = read_corrections(path)
     assert (found.file, found.text) == ("a", "newer é"), "the last row of a line counts, in NFC"
-    assert (skipped.where, skipped.reason) == (f"{path}, row 4", "no 'file'.")
+    assert (skipped.where, skipped.reason) == (f"{path}, row 4", "There is no 'file'.")
     path.write_text(HEADER + "a\told\tnew\tmaybe\n")
     assert "no mark 'maybe'" in read_corrections(path)[1][0].reason
     path.write_text("file,read,text\n")

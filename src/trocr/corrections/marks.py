@@ -52,11 +52,11 @@ def read_corrections(path: Path) -> tuple[list[Correction], list[SkippedLine]]:
         DataError: it cannot be read, or lacks a column.
     """
     try:
-        header, *rows = path.read_text(encoding="utf-8-sig").split("\n")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read: {error}.", "Check its name.") from None
-    columns = header.rstrip("\r").split("\t")
-    if missing := [name for name in _REQUIRED if name not in columns]:
+    header, *rows = [row.removesuffix("\r").split("\t") for row in text.split("\n")]
+    if missing := [name for name in _REQUIRED if name not in header]:
         raise DataError(
             f"{path} has no column {', '.join(missing)}.",
             "Its first row names the columns, with tabs between them; see docs/labelling.md.",
@@ -64,13 +64,13 @@ def read_corrections(path: Path) -> tuple[list[Correction], list[SkippedLine]]:
     found: dict[str, Correction] = {}
     skipped: list[SkippedLine] = []
     for number, row in enumerate(rows, start=2):
-        cells = dict(zip(columns, row.rstrip("\r").split("\t"), strict=False))
+        if row in ([""], header):  # the header of another file put behind this one
+            continue
         try:
-            correction = _correction(cells)
+            correction = _correction(dict(zip(header, row, strict=False)))
         except (KeyError, ValueError) as error:
-            if row.strip() and row != header:  # that of another file put behind this one
-                problem = f"no {error}" if isinstance(error, KeyError) else f"{error}"
-                skipped.append(SkippedLine(f"{path}, row {number}", f"{problem}."))
+            problem = f"There is no {error}." if isinstance(error, KeyError) else str(error)
+            skipped.append(SkippedLine(f"{path}, row {number}", problem))
             continue
         if correction.decision in (Mark.ok, Mark.not_text):
             found[correction.file] = correction
@@ -80,7 +80,7 @@ def read_corrections(path: Path) -> tuple[list[Correction], list[SkippedLine]]:
 def _correction(cells: dict[str, str]) -> Correction:
     mark = cells.get("mark", "").strip().lower()
     if mark not in {each.value for each in Mark}:
-        raise ValueError(f"there is no mark {mark!r}")
+        raise ValueError(f"There is no mark {mark!r}.")
     return Correction(cells["file"], plain(cells["read"]), plain(cells["text"]), Mark(mark))
 
 
