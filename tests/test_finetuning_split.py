@@ -6,7 +6,7 @@ import pytest
 
 from trocr.errors import DataError, UsageError
 from trocr.labelled_lines import LabelledLine
-from trocr.training.finetuning.pages import pages_of
+from trocr.line_pages import pages_of
 from trocr.training.finetuning.split import Split, split_lines
 
 

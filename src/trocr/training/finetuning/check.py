@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ...labelled_lines import LabelledLine, LineSet
+from ...line_pages import counted, pages_of
 from ...tokenizer import Tokenizer
 from .findings import Finding, found
 from .histograms import Histogram
 from .labels import label_findings
-from .pages import counted, pages_of
 from .pictures import CheckedPicture, Fault, Limits, check_pictures
 from .shapes import odd_shapes
 from .vocabulary import fertility, missing_characters

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ...errors import DataError, UsageError
 from ...labelled_lines import LabelledLine
-from .pages import Pages, pages_of
+from ...line_pages import Pages, pages_of
 
 MAX_VALIDATION = 500  # lines, unless a fraction is asked for
 LARGEST_PAGE = 0.35  # of all lines; a set whose smallest page is larger is not split by page
