@@ -22,9 +22,11 @@ from . import (
     doctor,
     evaluate,
     export,
+    finetune,
     label,
     models,
     optimize,
+    publish,
     read,
     synth,
     train,
@@ -57,9 +59,11 @@ VERBS = (
     models.models,
     doctor.doctor,
     train.train,
+    finetune.finetune,
     synth.synth,
     calibrate.calibrate,
     export.export,
+    publish.publish,
     bench.bench,
 )
 for verb in VERBS:
