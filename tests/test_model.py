@@ -102,7 +102,11 @@ def test_labels_are_shifted_right(model: VisionEncoderDecoderModel) -> None:
 
 @pytest.mark.parametrize("name", ["decoder_start_token_id", "pad_token_id"])
 def test_labels_need_the_special_tokens(name: str, model: VisionEncoderDecoderModel) -> None:
-    setattr(model.config, name, None)
+    expected = model(images(), labels=tokens()).loss
+    setattr(model.config, name, None)  # as in published folders, where the decoder's counts
+    assert torch.equal(model(images(), labels=tokens()).loss, expected)
+    setattr(model.config.decoder, name, None)
+    model.init_generation()
     with pytest.raises(UsageError, match=f"set the {name} attribute"):
         model(images(), labels=tokens())
     delattr(model.config, name)

@@ -20,6 +20,7 @@ from .hub import resolve_folder
 from .line_encoder import LineEncoder
 from .outputs import EncoderOutput, Seq2SeqLMOutput, default
 from .pretrained import PretrainedModel
+from .special_tokens import IGNORED, check_labels
 
 ENCODERS: dict[str, type[nn.Module]] = {
     "vit": ViTModel,
@@ -113,7 +114,8 @@ class VisionEncoderDecoderModel(GenerativeModel):
 
         Raises:
             UsageError: neither images nor encoder outputs; no tokens and no labels; labels while
-                ``config`` has no ``decoder_start_token_id`` or ``pad_token_id``.
+                no configuration has a ``decoder_start_token_id`` or ``pad_token_id``.
+            CheckpointError: labels of another vocabulary.
         """
         prefix = "decoder_"
         inward = {
@@ -244,17 +246,23 @@ class VisionEncoderDecoderModel(GenerativeModel):
     def prepare_decoder_input_ids_from_labels(self, labels: Tensor) -> Tensor:
         """``labels`` moved one place to the right behind the start token, -100 as padding.
 
+        The two tokens are those of ``config``; where it has none, those ``generate`` uses.
+
         Raises:
-            UsageError: ``config`` lacks ``decoder_start_token_id`` or ``pad_token_id``.
+            UsageError: no configuration has a ``decoder_start_token_id`` or ``pad_token_id``.
+            CheckpointError: labels of another vocabulary.
         """
         start, pad = (
             self._required_token(name) for name in ("decoder_start_token_id", "pad_token_id")
         )
+        check_labels(labels, self.config.decoder.vocab_size, pad)
         shifted = torch.cat((torch.full_like(labels[:, :1], start), labels[:, :-1]), 1)
-        return shifted.masked_fill(shifted == -100, pad)
+        return shifted.masked_fill(shifted == IGNORED, pad)
 
     def _required_token(self, name: str) -> int:
         token: int | None = getattr(self.config, name, None)
+        if token is None:
+            token = getattr(self.generation_settings(), name)
         if token is None:
             raise UsageError(
                 f"Make sure to set the {name} attribute of the model's configuration.",

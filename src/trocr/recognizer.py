@@ -38,6 +38,7 @@ from .ink import is_blank
 from .model import VisionEncoderDecoderModel
 from .outputs import EncoderOutput
 from .processor import TrOCRProcessor
+from .special_tokens import check_special_tokens
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,9 @@ class Recognizer:
         calibration: turns evidence into confidence.
         drafter: guesses what the decoder writes; default the CTC head, where there is one.
 
+    Raises:
+        CheckpointError: model and tokenizer, or model and calibration, do not belong together.
+
     Attributes:
         drafts: how many were made, and accepted, since the recognizer was made.
     """
@@ -151,6 +155,7 @@ class Recognizer:
         self.processor = processor
         self.name = name
         self.calibration = calibration
+        check_special_tokens(model, processor.tokenizer)
         if calibration and "ctc" in calibration.weights and not self.has_ctc_head:
             raise CheckpointError(
                 f"The calibration of {name} is of another model: this one has no CTC head.",

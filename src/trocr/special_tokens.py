@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import CheckpointError
 from .tokenizer import Tokenizer
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 IGNORED = -100  # in labels: nothing to learn here, such as padding
+# Published small models have 42; others round the size up to a multiple of 64 or 128.
+ROWS_WITHOUT_TOKEN = 1024
 
 
 @dataclass(frozen=True)
@@ -58,39 +64,70 @@ def check_special_tokens(model: Any, tokenizer: Tokenizer) -> SpecialTokens:
     ``generate`` uses.
 
     Raises:
-        CheckpointError: the two disagree in a way that makes garbage of every text: a text token
-            beyond the model's vocabulary, another end-of-sequence token, or a start or padding
-            token that stands for text.
+        CheckpointError: the two disagree in a way that makes garbage of every text: vocabularies of
+            other sizes, another end-of-sequence token, or a start or padding token that stands for
+            text.
     """
     tokens = SpecialTokens.of(model, tokenizer)
     settings = model.generation_settings()
-    size = model.config.decoder.vocab_size
-    highest = max(i for i in tokenizer.get_vocab().values() if i != tokenizer.mask_token_id)
-    if highest >= size:
+    _check_size(model.config.decoder.vocab_size, tokenizer)
+    if not {tokens.eos, tokenizer.sep_token_id} & set(settings.eos_token_ids):
+        raise _disagreement("eos_token_id", settings.eos_token_id, tokenizer, tokens.eos)
+    if tokens.start not in tokenizer.all_special_ids:
+        name = "decoder_start_token_id"
+        raise _disagreement(name, tokens.start, tokenizer, tokens.eos)
+    pad = settings.pad_token_id
+    if pad is not None and pad not in tokenizer.all_special_ids:
+        raise _disagreement("pad_token_id", pad, tokenizer, tokens.pad)
+    return tokens
+
+
+def _check_size(size: int, tokenizer: Tokenizer) -> None:
+    special = {
+        i for i, token in tokenizer.backend.get_added_tokens_decoder().items() if token.special
+    }
+    used = 1 + max(i for i in tokenizer.get_vocab().values() if i not in special)
+    if not used <= size < used + ROWS_WITHOUT_TOKEN:
         raise CheckpointError(
-            f"The tokenizer has ids up to {highest}, but the model's vocab_size is {size}.",
-            "Use the tokenizer that was saved with the model, or fit the model to this one with "
+            f"The tokenizer has {used} tokens, but the model's vocab_size is {size}.",
+            "Use the tokenizer that was saved with the model, or fit the model to this one: "
             "`trocr finetune --tokenizer`.",
         )
-    ends = {tokens.eos, tokenizer.sep_token_id}
-    if not ends & set(settings.eos_token_ids):
-        raise _disagreement("eos_token_id", settings.eos_token_id, tokenizer, tokens.eos)
-    for name, default in (("decoder_start_token_id", tokens.start), ("pad_token_id", tokens.pad)):
-        value = getattr(settings, name)
-        if value is not None and value not in tokenizer.all_special_ids:
-            raise _disagreement(name, value, tokenizer, default)
-    return tokens
 
 
 def _disagreement(
     name: str, value: int | list[int] | None, tokenizer: Tokenizer, right: int
 ) -> CheckpointError:
-    text = tokenizer.convert_ids_to_tokens(value) if isinstance(value, int) else None
-    if right == value:  # only the start token, which the tokenizer does not know
-        right = tokenizer.eos_token_id
+    token = tokenizer.convert_ids_to_tokens(value) if isinstance(value, int) else None
+    meaning = "" if token is None else f", which is {token!r} in its tokenizer"
     return CheckpointError(
-        f"{name} of the model is {value}, which is {text!r} in the tokenizer.",
+        f"The model's {name} is {value}{meaning}.",
         f"Use the tokenizer that was saved with the model, or set {name} to {right} "
         f"({tokenizer.convert_ids_to_tokens(right)}) in its config.json and "
         "generation_config.json.",
     )
+
+
+def check_labels(labels: Tensor, vocab_size: int, pad: int) -> None:
+    """See that a model can learn from labels.
+
+    Warns where padding is not ``IGNORED``, as the model would learn to write it.
+
+    Args:
+        labels: (batch, length) int64.
+
+    Raises:
+        CheckpointError: ids beyond the vocabulary: they come from another model's tokenizer.
+    """
+    highest, padded = int(labels.max()), bool((labels == pad).any())
+    if highest >= vocab_size:
+        raise CheckpointError(
+            f"A label has the id {highest}, but the model's vocab_size is {vocab_size}.",
+            "Use the tokenizer that was saved with the model.",
+        )
+    if padded:
+        warnings.warn(
+            f"The labels hold pad_token_id ({pad}), which the model will learn to write: "
+            f"replace it with {IGNORED}.",
+            stacklevel=4,  # where the model was called
+        )
