@@ -24,10 +24,11 @@ MIN_LETTERS = 7  # of a reading that another label explains
 MAX_ERROR = 0.4  # of that label
 MIN_MARGIN = 0.4  # by which the own label is worse
 MAX_SHIFT = 3  # rows
-MIN_GAIN = 0.1  # by which the labels of shifted lines fit better, in the mean
-MIN_TOTAL_GAIN = 2.0  # the same, over that, summed
+MIN_GAIN = 0.05  # by which the labels of shifted lines fit better, in the mean
+MIN_TOTAL_GAIN = 1.5  # the same, over that, summed
 MIN_SHIFTED = 4  # lines
 WELL_READ = 0.6  # median error up to which a reading says anything against its own label
+MIN_DOUBTED = 4  # letters of a label that is called doubtful
 MIN_DOUBT = 0.7  # error of a doubtful line
 DEVIATIONS = 5.0  # robust standard deviations from the median error
 
@@ -139,7 +140,7 @@ def compared(
         [
             suspect(number)
             for number in _far_off(errors, median)
-            if number not in {*shifted, *swapped}
+            if number not in {*shifted, *swapped} and len(texts[number]) >= MIN_DOUBTED
         ],
     )
 
@@ -200,12 +201,22 @@ def _shifts(
         runs = {rows: _best_run(gain) for rows, gain in gains.items()}
         rows = max(runs, key=lambda shift: runs[shift][2])
         first, last, total = runs[rows]
-        if total < MIN_TOTAL_GAIN or last + 1 - first < MIN_SHIFTED:
+        if total < MIN_TOTAL_GAIN:
             break
-        shifts.append((numbers[first], numbers[last] + 1, rows))
+        if last + 1 - first >= MIN_SHIFTED:
+            shifts.append((*_with_edge(numbers[first], numbers[last] + 1, rows, errors), rows))
         for gain in gains.values():
             gain[first : last + 1] = -np.inf
     return shifts
+
+
+def _with_edge(start: int, stop: int, rows: int, errors: Mapping[int, float]) -> tuple[int, int]:
+    """The run with the lines beyond it whose labels belong to lines in it."""
+    while rows > 0 and errors.get(stop, 0.0) >= MIN_MARGIN:
+        rows, stop = rows - 1, stop + 1
+    while rows < 0 and errors.get(start - 1, 0.0) >= MIN_MARGIN:
+        rows, start = rows + 1, start - 1
+    return start, stop
 
 
 def _gain(texts: Sequence[str], reading: str, error: float, other: int) -> float:
@@ -250,30 +261,27 @@ def without_mix_ups(check: Check, mix_ups: MixUps) -> Check:
 def _certain(mix_ups: MixUps) -> list[Finding]:
     shifted = [
         Finding(
-            f"labels that belong to the line {_where(shift.rows)}: from {shift.lines[0].file} to "
-            f"{shift.lines[-1].file}",
+            f"consecutive labels that belong {counted(abs(shift.rows), 'row')} further "
+            + ("up" if shift.rows > 0 else "down"),
             list(map(quoted, shift.lines)),
-            "Correct them: probably a label too many or too few before the first of them.",
+            "Correct them: before the first there is probably a label too many, or one too few; "
+            f"the last is that of {shift.lines[-1].file}.",
         )
         for shift in mix_ups.shifts
     ]
     swapped = (
-        f"{quoted(suspect.line)} reads {suspect.reading!r}, the label of {suspect.other.file}"
+        f"{quoted(suspect.line)} reads {suspect.reading!r}, as {suspect.other.file} is labelled"
         for suspect in mix_ups.swapped
         if suspect.other
     )
     return shifted + found("labels of other pictures", swapped, "Correct them.")
 
 
-def _where(rows: int) -> str:
-    """Where the picture of a label is, whose pictures show the text ``rows`` below."""
-    return f"{counted(abs(rows), 'row')} {'before' if rows > 0 else 'after'} theirs"
-
-
 def _doubts(mix_ups: MixUps) -> list[Finding]:
     if mix_ups.error > WELL_READ:
-        share = f"the median error is {mix_ups.error:.0%} of {counted(mix_ups.read, 'line')}"
-        return [Finding("labels that reading could not judge, for it fails", [share])]
+        share = f"median error of {counted(mix_ups.read, 'line')}: {mix_ups.error:.0%}"
+        what = "labels that could not be judged by reading, for the model cannot read the set yet"
+        return [] if mix_ups.wrong else [Finding(what, [share])]
     return found(
         "pictures read as something quite different",
         (f"{quoted(suspect.line)} reads {suspect.reading!r}" for suspect in mix_ups.doubtful),
