@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import re
 import tarfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from .errors import DataError
@@ -132,13 +133,29 @@ def _missing(path: Path, name: str) -> DataError:
 
 
 def write_labelled_lines(lines: Iterable[LabelledLine], folder: str | Path) -> None:
-    """Write a set as a folder that ``read_labelled_lines`` reads; pictures are not held."""
+    """Write a set as a folder that ``read_labelled_lines`` reads; pictures are not held.
+
+    Raises:
+        DataError: a name or a text with a tab or line break, or a name that leads elsewhere.
+    """
     folder = Path(folder)
     rows = []
     for line in lines:
+        _check_writable(line)
         target = folder / line.file
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(line.image)
         rows.append(f"{line.file}\t{line.text}\n")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / LABELS).write_text("file\ttext\n" + "".join(rows), encoding="utf-8")
+
+
+def _check_writable(line: LabelledLine) -> None:
+    if re.search(r"[\t\r\n]", line.file + line.text):
+        raise DataError(
+            f"{line.file!r} or its label {line.text[:60]!r} holds a tab or line break.",
+            f"{LABELS} has one row for each line.",
+        )
+    path = PurePosixPath(line.file)
+    if path.is_absolute() or ".." in path.parts:
+        raise DataError(f"{line.file!r} leads out of the set.", "Give a name that is relative.")
