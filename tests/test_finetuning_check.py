@@ -19,7 +19,7 @@ from trocr.training.finetuning.histograms import Histogram
 from trocr.training.finetuning.pictures import Limits
 
 RECEIPTS = Path(__file__).parent / "data" / "receipt-lines"
-LIMITS = Limits(39, LineImageProcessor(48, 2048, straighten=True), 2)
+LIMITS = Limits(38, LineImageProcessor(48, 2048, straighten=True), 2)
 LATIN = Tokenizer.from_characters(CHARACTERS + "KLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyzäéß'*")
 
 
@@ -66,7 +66,7 @@ def test_a_good_set_gives_no_alarm() -> None:
 
 def test_limits_are_those_of_the_model() -> None:
     config, processor = tiny_line_model().config, tiny_processor().image_processor
-    assert Limits.of(config, processor) == Limits(39, processor, 2)
+    assert Limits.of(config, processor) == Limits(38, processor, 2)
     assert Limits.of(config, ViTImageProcessor()).image_processor is None
 
 
@@ -113,7 +113,7 @@ def test_what_cannot_be_learnt_is_left_out(what: str, bad: LabelledLine) -> None
 def test_shapes_do_not_matter_to_a_model_of_one_size() -> None:
     wide = line("word", _stretched("word", 20_000, 48))
     narrow = line("a word or two more", _stretched("a word or two more", 40, 48))
-    check = checked([*good(), wide, narrow], limits=Limits(39))
+    check = checked([*good(), wide, narrow], limits=Limits(38))
     assert check.dropped == []
     places = kind(check, "wider or narrower").places
     assert [place.partition(" '")[0] for place in places] == [wide.file, narrow.file]

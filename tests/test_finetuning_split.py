@@ -7,7 +7,7 @@ import pytest
 from trocr.errors import DataError, UsageError
 from trocr.labelled_lines import LabelledLine
 from trocr.line_pages import pages_of
-from trocr.training.finetuning.split import Split, split_lines
+from trocr.training.finetuning.split import Split, set_apart, split_lines
 
 
 def numbered(names: list[str], page: str = "") -> list[LabelledLine]:
@@ -69,6 +69,8 @@ def test_other_names_suggest_no_pages(names: list[str]) -> None:
 def test_pages_of_the_set_go_before_names() -> None:
     lines = [*numbered([f"a_{n}.png" for n in range(9)], "one"), *numbered(["loose.png"])]
     assert pages_of(lines).words == "1 page and 1 line on none of them"
+    more = numbered([f"b{page}_{number}.png" for page in range(5) for number in range(5)])
+    assert pages_of(lines[:9] + more).words == "6 pages"
 
 
 @pytest.mark.parametrize(
@@ -138,3 +140,11 @@ def test_what_cannot_be_split() -> None:
         with pytest.raises(UsageError, match="not possible"):
             split_lines(on_pages(10), fraction)
     assert split_lines(on_pages(10), 0).validation == []
+
+
+def test_what_a_set_of_its_own_holds_is_not_trained_on() -> None:
+    lines = on_pages(10, 10)
+    split = set_apart(lines, lines[15:])
+    assert (split.train, split.validation) == (lines[:15], lines[15:])
+    assert "5 lines" in split.by
+    assert "left out" not in set_apart(lines[:10], lines[10:]).by

@@ -51,7 +51,7 @@ def counted(number: int, thing: str) -> str:
 
 
 def pages_of(lines: Sequence[LabelledLine], pattern: str | None = None) -> Pages:
-    """The pages that the set or a pattern gives; else those that the names of its files suggest.
+    """The pages that the set or a pattern gives; for other lines, those that file names suggest.
 
     Names suggest pages where nearly all of them end in a number behind a common beginning
     (``<page>_<line>``, ``<page>-l012``, ``<page>/<line>``), there are at least ``MIN_PAGES`` such
@@ -68,19 +68,23 @@ def pages_of(lines: Sequence[LabelledLine], pattern: str | None = None) -> Pages
         names = [line.page or _captured(line.file, pattern) for line in lines]
         return Pages(names, "given", len(set(names)))
     given = {line.page for line in lines if line.page}
-    if given:
-        return Pages([line.page or line.file for line in lines], "given", len(given))
-    guessed = [_page_in(line.file) for line in lines]
-    counts = Counter(filter(None, guessed))
+    guessed = _guessed([line.file for line in lines if not line.page])
+    names = [line.page or guessed.get(line.file, line.file) for line in lines]
+    source = "given" if given else "guessed" if guessed else ""
+    return Pages(names, source, len(given.union(guessed.values())))
+
+
+def _guessed(files: Sequence[str]) -> dict[str, str]:
+    """Pages by file, as far as names suggest any."""
+    pages = {file: page for file in files if (page := _page_in(file))}
+    counts = Counter(pages.values())
     on_pages = sum(count for count in counts.values() if count > 1)
-    if (
+    convincing = (
         len(counts) >= MIN_PAGES
         and counts.total() >= MIN_LINES_A_PAGE * len(counts)
-        and on_pages >= 0.9 * len(lines)
-    ):
-        names = [page or line.file for page, line in zip(guessed, lines, strict=True)]
-        return Pages(names, "guessed", len(counts))
-    return Pages([line.file for line in lines], "", 0)
+        and on_pages >= 0.9 * len(files)
+    )
+    return pages if convincing else {}
 
 
 def _captured(file: str, pattern: str) -> str:

@@ -12,6 +12,7 @@ from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cdist
 
 from ...labelled_lines import LabelledLine
+from ...line_image import LineImageProcessor
 from ...line_pages import counted
 from ...recognizer import Recognizer
 from ...stream import read_stream
@@ -19,6 +20,7 @@ from .check import Check
 from .findings import Finding, found, quoted
 
 LIMIT = 2000  # lines read to look for suspects, and as many again around those that were found
+LIMIT_OF_LARGE = 100  # the same for models of the published kind on a CPU
 AROUND = 20  # lines before and after a suspect that are read as well
 MIN_LETTERS = 7  # of a reading that another label explains
 MAX_ERROR = 0.4  # of that label
@@ -84,7 +86,7 @@ class MixUps:
 
 
 def mixed_up(
-    recognizer: Recognizer, lines: Sequence[LabelledLine], *, limit: int = LIMIT
+    recognizer: Recognizer, lines: Sequence[LabelledLine], *, limit: int | None = None
 ) -> MixUps:
     """Read lines with the model that will learn from them, and compare with all labels.
 
@@ -93,7 +95,8 @@ def mixed_up(
 
     Args:
         limit: of lines that are read, spread over the set; where some are suspect, their
-            neighbours are read too, ``limit`` more lines at most.
+            neighbours are read too, ``limit`` more lines at most. Default: ``LIMIT``, and fewer
+            with a large model on a CPU.
     """
 
     def read(numbers: Iterable[int]) -> dict[int, str]:
@@ -102,7 +105,13 @@ def mixed_up(
         readings = zip(chosen, read_stream(recognizer, pictures), strict=True)
         return {number: reading.result.text for number, reading in readings if reading.result}
 
-    return compared(lines, read, limit)
+    return compared(lines, read, _affordable(recognizer) if limit is None else limit)
+
+
+def _affordable(recognizer: Recognizer) -> int:
+    """As many lines as are read in a minute or two."""
+    is_line_model = isinstance(recognizer.processor.image_processor, LineImageProcessor)
+    return LIMIT if is_line_model or recognizer.device.type != "cpu" else LIMIT_OF_LARGE
 
 
 def compared(

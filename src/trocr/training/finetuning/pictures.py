@@ -49,7 +49,7 @@ class Limits:
         """Those of a model and what prepares its pictures."""
         encoder = config.encoder
         return cls(
-            config.decoder.max_position_embeddings - 1,  # the start token has a position
+            config.decoder.max_position_embeddings - 2,  # the start token and <s> have positions
             image_processor if isinstance(image_processor, LineImageProcessor) else None,
             encoder.ctc_frames_per_token if isinstance(encoder, LineEncoderConfig) else 0,
         )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ...errors import DataError, UsageError
 from ...labelled_lines import LabelledLine
-from ...line_pages import Pages, pages_of
+from ...line_pages import Pages, counted, pages_of
 
 MAX_VALIDATION = 500  # lines, unless a fraction is asked for
 LARGEST_PAGE = 0.35  # of all lines; a set whose smallest page is larger is not split by page
@@ -68,6 +68,15 @@ def split_lines(
         [line for number, line in enumerate(lines) if number in chosen],
         by,
     )
+
+
+def set_apart(lines: Sequence[LabelledLine], validation: Sequence[LabelledLine]) -> Split:
+    """The sides as two sets give them; nothing is trained on that the other set holds too."""
+    held_out = {line.image for line in validation}
+    train = [line for line in lines if line.image not in held_out]
+    both = len(lines) - len(train)
+    left_out = f", {counted(both, 'line')} of which were left out of the others" if both else ""
+    return Split(train, list(validation), f"by hand: a set of its own validates{left_out}")
 
 
 def _target(count: int, fraction: float | None) -> int:
