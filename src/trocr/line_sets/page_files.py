@@ -28,6 +28,7 @@ MIN_ON_PAGE = 0.5  # of a line's box, or its picture does not show its text
 _IGNORED = {"mets", "trpDocMetadata"}  # what exports hold beside their pages
 _KINDS = {"PcGts": "PAGE", "alto": "ALTO"}
 _OURS = re.compile(rb'[\xef\xbb\xbf\s]*\{\s*"version"\s*:')
+_ENDING = re.compile(r"(\.page|\.alto)?\.\w+$", re.IGNORECASE)
 _ALTO_DPI = 1200  # any will do: geometry is scaled to the picture; this keeps the most digits
 _GREY = {"1", "L", "LA", "I", "I;16", "F"}
 
@@ -56,7 +57,7 @@ class _Sheet(NamedTuple):
 
     @property
     def title(self) -> str:
-        stem = posixpath.splitext(self.name)[0]
+        stem = _ENDING.sub("", self.name)
         return f"{stem}-{self.page.number}" if self.one_of_several else stem
 
 
@@ -148,7 +149,7 @@ def _page_lines(source: Source, sheet: _Sheet, used: _Used) -> Iterator[Candidat
 def _picture_of(source: Source, sheet: _Sheet) -> str:
     """The file that the page names; where there is none, one that is called as its own file."""
     stated = sheet.page.source.replace("\\", "/")
-    folder, own = posixpath.split(posixpath.splitext(sheet.name)[0])
+    folder, own = posixpath.split(_ENDING.sub("", sheet.name))
     last = posixpath.basename(stated)
     near = [stated, posixpath.join(folder, stated), posixpath.join(folder, last)]
     found = [name for path in near if last and (name := source.at(path)) is not None]
