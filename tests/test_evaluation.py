@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from trocr.errors import DataError, UsageError
+from trocr.evaluation.predictions import Predictions
 from trocr.evaluation.protocols import scoring_protocol
-from trocr.evaluation.report import Report
+from trocr.evaluation.report import Report, pages_for, score
 from trocr.evaluation.runner import evaluate, load_lines, scores
 from trocr.labelled_lines import LabelledLine
 from trocr.recognizer import LineResult
@@ -54,6 +55,11 @@ def evaluated(lines: list[LabelledLine], **options: Any) -> tuple[Report, list[R
         ("sroie", True, "Ab, C", "ab, c"),
         ("str", False, "It's  5-Ä€ OK", "its5ok"),
         ("str", True, "It's OK", "itsok"),
+        ("iam", False, "Ab, ß!", "Ab, ß!"),
+        ("sroie-image", False, "Ab, C", "Ab, C"),
+        ("str-36", False, "It's  5-Ä€ OK", "its5ok"),
+        ("str-62", False, "It's  5-Ä€ OK", "Its5OK"),
+        ("str-94", False, "It's  5-Ä€ OK", "It's5-OK"),
     ],
 )
 def test_normalization(name: str, ignore_case: bool, text: str, expected: str) -> None:
@@ -65,6 +71,35 @@ def test_normalization(name: str, ignore_case: bool, text: str, expected: str) -
 def test_unknown_protocol() -> None:
     with pytest.raises(UsageError, match=r"bleu.*cer, iam, sroie, .*str-94"):
         scoring_protocol("bleu")
+
+
+def test_what_is_ignored_is_said_in_the_order_it_is_done() -> None:
+    everything = scoring_protocol(
+        "sroie",
+        unicode_form="NFKC",
+        ignore_accents=True,
+        ignore_case=True,
+        ignore_punctuation=True,
+    )
+    assert everything.normalization == (
+        "NFKC, no accents, lower case, no punctuation, white space collapsed"
+    )
+    assert everything.normalize("  Éﬁn — «Ǻ»,\tI.Ø. £5 ") == "efin a iø £5"
+    scene = scoring_protocol("str-62", ignore_accents=True)
+    assert scene.normalization == "no accents, only 0-9, a-z and A-Z"
+    assert scene.normalize("Café Ø") == "Cafe"
+    composed = scoring_protocol("iam", unicode_form="NFC", collapse_spaces=True)
+    assert composed.normalization == "NFC, white space collapsed"
+    assert composed.normalize(" e\u0301ﬁ,  a") == "éﬁ, a"
+    with pytest.raises(UsageError, match="NFD"):
+        scoring_protocol("cer", unicode_form="NFD")
+
+
+def test_iam_counts_case_and_punctuation() -> None:
+    found = scores(["hello world"], ["Hello, World."], scoring_protocol("iam"))
+    assert found["cer"] == pytest.approx(100 * 4 / 13)
+    ignoring = scoring_protocol("iam", ignore_case=True, ignore_punctuation=True)
+    assert scores(["hello world"], ["Hello, World."], ignoring)["cer"] == 0.0
 
 
 def test_scores_follow_the_protocol() -> None:
@@ -119,3 +154,64 @@ def test_a_set_without_lines(tmp_path: Path) -> None:
     (tmp_path / "labels.tsv").write_text("file\ttext\n")
     with pytest.raises(DataError, match="holds no lines"):
         load_lines(tmp_path)
+
+
+def read(texts: list[str], confidences: list[float] | None = None) -> Predictions:
+    return Predictions("reader", texts, confidences)
+
+
+def test_sroie_by_image_pools_the_words_of_a_receipt() -> None:
+    # Two boxes in the other order, and one word of another receipt; "5.00" is repeated once only.
+    names = ("r1_0.png", "r1_1.png", "r2_0.png")
+    labels = ("TOTAL 5.00", "CASH 5.00", "CHANGE")
+    lines = [LabelledLine(*row) for row in zip(names, [b""] * 3, labels, strict=True)]
+    texts = read(["CASH 5.00", "TOTAL", "CASH"])
+    by_line, by_image = (scoring_protocol(name) for name in ("sroie", "sroie-image"))
+    pages = pages_for(lines, by_image, "(.*)_[^_]*$")
+    found = score(lines, texts, by_line, pages=pages)
+    assert (found.precision, found.recall) == (pytest.approx(100 / 4), pytest.approx(100 / 5))
+    found = score(lines, texts, by_image, pages=pages)
+    assert (found.precision, found.recall) == (pytest.approx(300 / 4), pytest.approx(300 / 5))
+    assert found.f1 == pytest.approx(100 * 2 * 3 / (4 + 5))
+    assert found.cer == score(lines, texts, by_line, pages=pages).cer
+    assert (found.resampling.unit, found.resampling.units) == ("page", 2)
+
+
+def test_sroie_by_image_needs_images() -> None:
+    protocol = scoring_protocol("sroie-image")
+    lines = [LabelledLine("a.png", b"", "A"), LabelledLine("b.png", b"", "B")]
+    with pytest.raises(UsageError, match="--page-pattern"):
+        pages_for(lines, protocol)
+    with pytest.raises(UsageError, match=r"b_1.*captures nothing.*a\.png"):
+        pages_for(lines, protocol, "b_1(.*)")
+    with pytest.raises(UsageError, match="unterminated"):
+        pages_for(lines, protocol, "(a")
+    given = [LabelledLine(line.file, b"", line.text, page="p") for line in lines]
+    assert pages_for(given, protocol).count == 1
+
+
+def test_scores_without_confidences() -> None:
+    lines = [LabelledLine("a.png", b"", "AB"), LabelledLine("b.png", b"", "CD")]
+    found = score(lines, read(["AB", "C"]), scoring_protocol("cer"), skipped=2)
+    assert (found.cer, found.skipped) == (25.0, 2)
+    assert (found.ece, found.aurc, found.cer_kept) == (None, None, None)
+    assert (found.reliability, found.rejection, found.lines_per_second) == (None, None, None)
+
+
+def test_reliability_and_rejection_are_there_as_points() -> None:
+    lines = [LabelledLine(f"{text}.png", b"", text) for text in ("ab", "cd", "ef", "gh")]
+    texts = read(["ab", "cd", "ex", "yy"], [0.9, 0.7, 0.69, 0.1])
+    found = score(lines, texts, scoring_protocol("cer"))
+    assert found.rejection == [
+        (25.0, 0.0),
+        (50.0, 0.0),
+        (75.0, pytest.approx(100 / 6)),
+        (100, 37.5),
+    ]
+    assert found.reliability is not None
+    rows = [(one.lines, one.confidence, one.exact_match, one.cer) for one in found.reliability]
+    assert rows == [
+        (1, pytest.approx(0.1), 0.0, 100.0),
+        (2, pytest.approx(0.695), 50.0, 25.0),
+        (1, pytest.approx(0.9), 100.0, 0.0),
+    ]

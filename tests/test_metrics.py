@@ -11,7 +11,10 @@ from trocr.metrics import (
     character_error_rate,
     exact_match,
     expected_calibration_error,
+    line_counts,
     rejection_curve,
+    reliability,
+    scores_of,
     sroie_scores,
     word_error_rate,
 )
@@ -73,8 +76,29 @@ def test_the_truth_scores_full_marks(texts: list[str]) -> None:
         assert sroie_scores(texts, texts).f1 == pytest.approx(100.0)
 
 
+def test_counts_of_lines_add_up_to_the_scores() -> None:
+    counts = line_counts(["a b", "", "c c"], ["a x", "y", "c c"])
+    assert counts.tolist() == [
+        [1, 3, 1, 2, 0, 1, 1, 2],
+        [1, 1, 1, 1, 0, 1, 0, 0],
+        [0, 3, 0, 2, 1, 1, 2, 2],
+    ]
+    found = scores_of(counts.sum(0))
+    assert {name: round(float(value), 4) for name, value in found.items()} == {
+        "cer": 28.5714,
+        "wer": 40.0,
+        "exact_match": 33.3333,
+        "precision": 75.0,
+        "recall": 60.0,
+        "f1": 66.6667,
+    }
+    by_line = scores_of(counts)
+    assert by_line["cer"] == pytest.approx([100 / 3, 100, 0])
+    assert line_counts([], []).shape == (0, 8)
+
+
 @pytest.mark.parametrize(
-    "score", [character_error_rate, word_error_rate, exact_match, sroie_scores]
+    "score", [character_error_rate, word_error_rate, exact_match, sroie_scores, line_counts]
 )
 def test_unequal_lengths_are_refused(score: object) -> None:
     with pytest.raises(UsageError, match="1 predictions for 2 references"):
@@ -90,6 +114,13 @@ def test_calibration_error_averages_over_bins() -> None:
     assert expected_calibration_error([0.0, 1.0], [False, True]) == 0.0
     assert expected_calibration_error([0.0, 1.0], [True, False]) == 1.0
     assert expected_calibration_error([], []) == 0.0
+
+
+def test_reliability_leaves_out_empty_bins() -> None:
+    table = reliability([0.6, 0.7, 1.0, 0.9], [True, False, True, True], bins=4)
+    assert [(one.low, one.high, one.lines) for one in table] == [(0.5, 0.75, 2), (0.75, 1.0, 2)]
+    assert [one.confidence for one in table] == pytest.approx([0.65, 0.95])
+    assert [one.right for one in table] == [0.5, 1.0]
 
 
 def test_rejection_curve_keeps_the_surest_lines() -> None:

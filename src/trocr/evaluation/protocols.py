@@ -37,7 +37,7 @@ def _kept(characters: str) -> Callable[[str], str]:
 # iam, sroie and str-36: arXiv 2109.10282, section 4.1, where case and punctuation count for IAM and
 # SROIE, repeated words have to be repeated, and scene text is filtered to 36 characters (as in
 # arXiv 1904.01906). str-62 and str-94: the larger test alphabets of arXiv 2207.06966.
-# sroie-image: words of a receipt are pooled, as by the challenge's own tool (arXiv 2103.10213).
+# sroie-image: words of a receipt are one list, as handed in to the challenge (arXiv 2103.10213).
 _ALPHABETS: dict[str, Step | None] = {
     "cer": None,
     "iam": None,
