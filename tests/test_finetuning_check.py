@@ -75,6 +75,7 @@ def test_what_was_not_read_is_grouped_by_reason() -> None:
     empty = SkippedLine("row 30", "Its label is empty.")
     check = checked(good(), [*missing, empty])
     assert [len(finding.places) for finding in check.skipped] == [9, 1]
+    assert check.skipped[1] == Finding("Its label is empty.", ["row 30"])
     assert "row 3: The picture a/3.png is missing." in check.skipped[0].places
     assert "row 30" in describe(check)
 
@@ -132,11 +133,11 @@ def test_margins_do_not_make_a_line_narrow() -> None:
     ("what", "texts"),
     [
         ("cannot write", ["Ω is", "a Ωmega"]),
-        ("wrong encoding", ["dÃ©jÃ\xa0 vu", "d\ufffdj\ufffd vu"]),
+        ("wrong encoding", ["dÃ©jÃ vu", "d\ufffdj\ufffd vu", "lâ€™eau", "Ã‰t", "Ð¼Ð¸Ñ€"]),
         ("nobody sees", ["soft\xadhyphen", "\ufeffmark", "bell\a"]),
         ("decomposed", ["e\u0301t\u00e9"]),
-        ("two scripts", ["С\u0430nada and Саnada"]),
-        ("suspiciously many", ["the same thing"] * 6),
+        ("two scripts", ["\u0421\u0430nada"]),
+        ("suspiciously many", ["the same thing"] * 12),
     ],
 )
 def test_what_is_odd_about_labels_is_named(what: str, texts: list[str]) -> None:
@@ -144,8 +145,14 @@ def test_what_is_odd_about_labels_is_named(what: str, texts: list[str]) -> None:
     odd = [line(text, picture, f"{number}.png") for number, text in enumerate(texts)]
     check = checked([*good(), *odd])
     assert check.dropped == []
-    assert kind(check, what).places
+    assert len(kind(check, what).places) in (1, len(texts))
     assert kind(check, what).advice in " ".join(describe(check).split())
+
+
+@pytest.mark.parametrize("text", ["LIBERTÉ»", "été naïf", "Œuvre à côté", "Grüße", "мир"])
+def test_rare_letters_are_not_wrongly_decoded(text: str) -> None:
+    found = findings(checked([*good(), line(text)]))
+    assert not [finding for finding in found if "encoding" in finding.what]
 
 
 def test_words_show_what_the_model_cannot_write() -> None:

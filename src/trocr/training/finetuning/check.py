@@ -97,8 +97,13 @@ def _skipped(line_set: LineSet) -> list[Finding]:
     """By reason; the names, numbers and texts in a reason differ from place to place."""
     groups = defaultdict(list)
     for skipped in line_set.skipped:
-        groups[_DETAILS.sub("…", skipped.reason)].append(f"{skipped.where}: {skipped.reason}")
-    return [Finding(reason, places) for reason, places in groups.items()]
+        groups[_DETAILS.sub("…", skipped.reason)].append(skipped)
+    return [
+        Finding(same[0].reason, [same[0].where])
+        if len(same) == 1
+        else Finding(reason, [f"{one.where}: {one.reason}" for one in same])
+        for reason, same in groups.items()
+    ]
 
 
 def _dropped(lines: Sequence[LabelledLine], faults: Sequence[Fault | None]) -> list[Finding]:
@@ -190,13 +195,19 @@ def _section(title: str, findings: Sequence[Finding]) -> list[str]:
     lines = [f"{title}:"] if findings else []
     for finding in findings:
         lines.append(f"{len(finding.places):>6,}  {finding.what}")
-        lines += [f"{'':10}{_end_of(place, COLUMNS - 10)}" for place in finding.places[:SHOWN]]
-        lines += textwrap.wrap(
-            finding.advice, COLUMNS, initial_indent=f"{'':8}", subsequent_indent=f"{'':8}"
-        )
+        for place in finding.places[:SHOWN]:
+            lines += _wrapped(place, 10, 2)
+        lines += _wrapped(finding.advice, 8)
     return lines
 
 
-def _end_of(place: str, length: int) -> str:
-    """Where the names of files are long, they begin alike."""
-    return place if len(place) <= length else "…" + place[1 - length :]
+def _wrapped(text: str, indent: int, most: int | None = None) -> list[str]:
+    margin = " " * indent
+    return textwrap.wrap(
+        text,
+        COLUMNS,
+        initial_indent=margin,
+        subsequent_indent=margin,
+        max_lines=most,
+        placeholder=" …",
+    )

@@ -13,8 +13,8 @@ from .findings import Finding, found, quoted
 MIN_LINES = 20
 MOSTLY = 0.8  # share of the labels that is called nearly all
 REPEATED_LENGTH = 12  # characters; shorter texts recur: TOTAL, 12.00, page numbers
-REPEATED_LINES = 5
-REPEATED_SHARE = 0.02
+REPEATED_LINES = 10
+REPEATED_SHARE = 0.03
 _JOINERS = "\u200c\u200d"  # part of how some scripts are written
 _ALIKE = {"LATIN", "GREEK", "CYRILLIC"}  # scripts with letters of the same shape
 
@@ -48,11 +48,15 @@ def _wrongly_decoded(lines: Sequence[LabelledLine]) -> list[Finding]:
 
 
 def _is_mojibake(text: str) -> bool:
-    """Whether UTF-8 was read as Windows-1252: ``dÃ©jÃ ``."""
-    if text.isascii():
-        return False
+    """Whether UTF-8 was read as Windows-1252: ``dÃ©jÃ ``, ``lâ€™eau``."""
+    if re.search(r"[ÂÃ][\x80-\xbf€‰]|â€", text):
+        return True
+    return any(map(_is_utf8_as_1252, re.findall(r"[^\x00-\x7f]{4,}", text)))
+
+
+def _is_utf8_as_1252(run: str) -> bool:
     try:
-        return len(text.encode("cp1252").decode("utf-8")) < len(text)
+        return bool(run.encode("cp1252").decode("utf-8"))
     except UnicodeError:
         return False
 
