@@ -13,7 +13,7 @@ LEVELS = (
     " document",
     "image pages ink line_image image_processor tokenizer_files tokenizer hub bundled outputs"
     " special_tokens devices int8_weights checkpoint positions attention quantization_config"
-    " bitsandbytes_layers pretrained encoder line_encoder ctc draft_head",
+    " bitsandbytes_layers layer_stack pretrained encoder line_encoder ctc draft_head",
     "processor decoding generation engine decoder model exported drafts drafted_steps hybrid"
     " confidence",
     "align ahead recognizer layout",

@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
 
 from .attention import (
     KVCache,
@@ -26,6 +25,7 @@ from .decoding import GenerateOutput, generate
 from .errors import UsageError
 from .generation import DecoderSteps, GenerativeModel
 from .generation_config import GenerationConfig
+from .layer_stack import LayerStack
 from .outputs import CausalLMOutput, DecoderOutput, default
 from .positions import LearnedPositions, SinusoidalPositions
 
@@ -90,13 +90,12 @@ class TrOCRDecoderLayer(nn.Module):
         return F.dropout(states, self.dropout) if self.training else states
 
 
-class TrOCRDecoder(nn.Module):
+class TrOCRDecoder(LayerStack, nn.Module):
     """Token and position embeddings, then ``decoder_layers`` layers."""
 
     def __init__(self, config: TrOCRConfig) -> None:
         super().__init__()
         self.config = config
-        self.gradient_checkpointing = False
         self.embed_scale = math.sqrt(config.d_model) if config.scale_embedding else 1.0
         self.embed_tokens = nn.Embedding(config.vocab_size, config.d_model, config.pad_token_id)
         positions = config.max_position_embeddings
@@ -128,8 +127,7 @@ class TrOCRDecoder(nn.Module):
     ) -> DecoderOutput | tuple[Any, ...]:
         """See ``TrOCRForCausalLM.forward``; returns hidden states instead of logits."""
         config = self.config
-        recompute = self.gradient_checkpointing and self.training
-        use_cache = (config.use_cache if use_cache is None else use_cache) and not recompute
+        use_cache = (config.use_cache if use_cache is None else use_cache) and not self.recomputes
         if use_cache and past_key_values is None:
             past_key_values = KVCache(len(self.layers))
         past_length = past_key_values.get_seq_length() if past_key_values is not None else 0
@@ -144,7 +142,7 @@ class TrOCRDecoder(nn.Module):
         cross_attentions: list[Tensor] = []
         for index, layer in enumerate(self.layers):
             if not self._skip_layer():
-                states, self_weights, cross_weights = self._run(
+                states, self_weights, cross_weights = self.run_layer(
                     layer,
                     states,
                     encoder_hidden_states,
@@ -171,19 +169,6 @@ class TrOCRDecoder(nn.Module):
             cross_attentions=tuple(cross_attentions) or None,
         )
         return output if default(return_dict, config.return_dict) else output.to_tuple()
-
-    def _run(
-        self, layer: nn.Module, states: Tensor, encoder_hidden_states: Tensor | None, **options: Any
-    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """One layer, kept in memory or run again in the backward pass."""
-        output: tuple[Tensor, Tensor | None, Tensor | None]
-        if self.gradient_checkpointing and self.training:
-            output = checkpoint(
-                layer, states, encoder_hidden_states, use_reentrant=False, **options
-            )
-        else:
-            output = layer(states, encoder_hidden_states, **options)
-        return output
 
     def _embed(
         self,

@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
 
 from .attention import MultiHeadAttention, activation
 from .checkpoint import NamePairs
 from .config import DeiTConfig, ModelConfig, ViTConfig
 from .errors import UsageError
+from .layer_stack import LayerStack
 from .outputs import EncoderOutput, default
 from .pretrained import PretrainedModel
 
@@ -51,7 +51,7 @@ class ViTLayer(nn.Module):
         return states + F.dropout(hidden, self.dropout, self.training), weights
 
 
-class ViTModel(PretrainedModel):
+class ViTModel(LayerStack, PretrainedModel):
     """Image patches to hidden states, behind a class token; no pooler, which TrOCR never reads."""
 
     config_class: ClassVar[type[ModelConfig]] = ViTConfig
@@ -74,7 +74,6 @@ class ViTModel(PretrainedModel):
     def __init__(self, config: ViTConfig) -> None:
         super().__init__()
         self.config = config
-        self.gradient_checkpointing = False
         width = config.hidden_size
         self.image_size, self.patch_size = _pair(config.image_size), _pair(config.patch_size)
         rows, columns = self.grid(*self.image_size)
@@ -129,11 +128,8 @@ class ViTModel(PretrainedModel):
         states = self._embed(pixel_values, interpolate_pos_encoding)
         all_states, attentions = [states], []
         for index, layer in enumerate(self.layers):
-            arguments = (states, None if head_mask is None else head_mask[index], want_attentions)
-            if self.gradient_checkpointing and self.training:
-                states, weights = checkpoint(layer, *arguments, use_reentrant=False)
-            else:
-                states, weights = layer(*arguments)
+            kept_heads = None if head_mask is None else head_mask[index]
+            states, weights = self.run_layer(layer, states, kept_heads, want_attentions)
             all_states.append(states)
             attentions.append(weights)
         output = EncoderOutput(

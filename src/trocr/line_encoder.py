@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from .attention import MultiHeadAttention, activation, padding_mask
 from .config import PIXELS_PER_TOKEN, LineEncoderConfig
+from .layer_stack import LayerStack
 from .outputs import EncoderOutput
 
 # Attention over other numbers of tokens takes up to twice the time, on CPUs with AMX.
@@ -95,7 +96,7 @@ class LineEncoderLayer(nn.Module):
         return states + F.dropout(hidden, self.dropout, self.training), weights
 
 
-class LineEncoder(nn.Module):
+class LineEncoder(LayerStack, nn.Module):
     """Grey text lines to one hidden state per ``PIXELS_PER_TOKEN`` columns, and CTC logits."""
 
     def __init__(self, config: LineEncoderConfig) -> None:
@@ -157,7 +158,7 @@ class LineEncoder(nn.Module):
         attention_mask = None if bool(seen.all()) else padding_mask(seen, states.dtype)
         all_states, attentions = [states[:, :tokens]], []
         for layer in self.layers:
-            states, weights = layer(states, attention_mask, output_attentions)
+            states, weights = self.run_layer(layer, states, attention_mask, output_attentions)
             all_states.append(states[:, :tokens])
             attentions.append(weights)
         states = self.norm(states[:, :tokens])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -14,6 +15,7 @@ from .checkpoint import KeyTable, NamePairs, load_tensors, read_tensors, write_t
 from .config import ModelConfig
 from .errors import CheckpointError, UsageError
 from .hub import resolve_folder, upload_folder
+from .layer_stack import LayerStack
 from .quantization_config import BitsAndBytesConfig
 
 Model = TypeVar("Model", bound="PretrainedModel")
@@ -55,6 +57,8 @@ class PretrainedModel(nn.Module):
     config_class: ClassVar[type[ModelConfig]]
     published_names: ClassVar[NamePairs] = ()
 
+    supports_gradient_checkpointing = True
+
     config: Any
     packed_parameters = 0  # how many ``engine.prepare`` has packed, after which none is saved
     quantization_config: BitsAndBytesConfig | None = None
@@ -73,17 +77,29 @@ class PretrainedModel(nn.Module):
             return 0 if only_trainable else self.packed_parameters
         return sum(p.numel() for p in self.parameters() if p.requires_grad or not only_trainable)
 
-    def gradient_checkpointing_enable(self) -> None:
-        """Recompute each layer in the backward pass: less memory, no cache while training."""
-        self._set_gradient_checkpointing(True)
+    @property
+    def is_gradient_checkpointing(self) -> bool:
+        return any(stack.gradient_checkpointing for stack in self._layer_stacks())
+
+    def gradient_checkpointing_enable(
+        self, gradient_checkpointing_kwargs: dict[str, Any] | None = None
+    ) -> None:
+        """Recompute each layer in the backward pass: less memory, no cache while training.
+
+        Args:
+            gradient_checkpointing_kwargs: of ``torch.utils.checkpoint.checkpoint``; but
+                ``use_reentrant`` is always False, which gives the same gradients.
+        """
+        for stack in self._layer_stacks():
+            stack.gradient_checkpointing = True
+            stack.checkpointing_options = gradient_checkpointing_kwargs or {}
 
     def gradient_checkpointing_disable(self) -> None:
-        self._set_gradient_checkpointing(False)
+        for stack in self._layer_stacks():
+            stack.gradient_checkpointing = False
 
-    def _set_gradient_checkpointing(self, value: bool) -> None:
-        for module in self.modules():
-            if hasattr(module, "gradient_checkpointing"):
-                setattr(module, "gradient_checkpointing", value)  # noqa: B010
+    def _layer_stacks(self) -> Iterator[LayerStack]:
+        return (module for module in self.modules() if isinstance(module, LayerStack))
 
     def tied_names(self) -> dict[str, str]:
         """Parameters that share another one's tensor: name -> name of the other."""
