@@ -161,5 +161,8 @@ def _picture(source: Source, row: _Row) -> tuple[str, bytes]:
         return name, picture
     if not isinstance(picture, str):
         raise DataError("It has no picture.")
-    file = source.named(picture, posixpath.dirname(row.shard))
+    try:
+        file = source.named(picture, posixpath.dirname(row.shard))
+    except DataError as error:
+        raise DataError(f"It holds a picture's name alone. {error.message}") from error
     return file, source.read(file)

@@ -67,7 +67,7 @@ def _folder(folder: Path, path: Path, only: str | None = None) -> Source:
     def opened(name: str) -> IO[bytes]:
         return (folder / name).open("rb")
 
-    return Source(path, sorted(names), opened, refused, only)
+    return Source(path, sorted(names), opened, refused, only, folder.absolute())
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, str]]:

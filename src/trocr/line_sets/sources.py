@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import IO
 
 from ..errors import DataError
@@ -32,6 +32,7 @@ class Source:
         open: the file of a name; `DataError` where that fails.
         refused: files that are there and are not read.
         only: the one file that was asked for, where it was a file; its folder is the source.
+        folder: on disk, absolute; None for an archive.
     """
 
     path: Path
@@ -39,6 +40,7 @@ class Source:
     open: Callable[[str], IO[bytes]]
     refused: list[SkippedLine] = field(default_factory=list)
     only: str | None = None
+    folder: PurePath | None = None
 
     def read(self, name: str) -> bytes:
         """The bytes of a file.
@@ -95,6 +97,8 @@ class Source:
         name = name.strip().replace("\\", "/")
         if not name:
             raise DataError("It names no picture.")
+        if self.folder is not None and PurePath(name).is_relative_to(self.folder):
+            folder, name = "", PurePath(name).relative_to(self.folder).as_posix()
         if _ABSOLUTE.match(name):
             raise DataError(f"The name {name} is absolute; it must be relative to the set.")
         if posixpath.normpath(posixpath.join(folder, name)).startswith(".."):
