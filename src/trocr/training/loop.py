@@ -203,7 +203,8 @@ class Trainer:
             torch.manual_seed(lane_seed(section.seed, self.step, lane))
             ctc, decoder = self.joint_loss(self.model, batch)
             loss = section.ctc_weight * ctc + (1 - section.ctc_weight) * decoder
-            (loss / len(batches)).backward()  # type: ignore[no-untyped-call]
+            with self.precision.attention():
+                (loss / len(batches)).backward()  # type: ignore[no-untyped-call]
             losses += ctc.item(), decoder.item()
         self.replicas.average_gradients(self.model)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), section.max_grad_norm)
