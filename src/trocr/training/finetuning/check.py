@@ -22,6 +22,7 @@ from .vocabulary import fertility, missing_characters
 MAX_FERTILITY = 2.0  # tokens a character
 COLUMNS = 100
 SHOWN = 3  # places that are named in a terminal
+LINES_A_PLACE = 3  # of it
 NO_TEXT = "pictures without a text"
 TOO_LONG = "labels longer than the model can write"
 _DETAILS = re.compile(r"'[^']*'|\"[^\"]*\"|\S*[./]\S*\w|\d+")  # texts, names of files, numbers
@@ -124,13 +125,17 @@ def _vocabulary_findings(lines: Sequence[LabelledLine], tokenizer: Tokenizer) ->
             f"{c!r} {counted(count, 'time')}: {', '.join(words[c])}"
             for c, count in missing.most_common()
         ),
-        "Teach them: --tokenizer extend.",
+        "They are added with --tokenizer extend, the default.",
     )
     tokens = fertility(tokenizer, texts) if texts else 0.0
     if tokens > MAX_FERTILITY:
         what = "texts that fall into many tokens: slow to read, and hard to learn"
         place = f"{tokens:.1f} tokens a character, in the mean of all lines"
-        findings += [Finding(what, [place], "Give them shorter spellings: --tokenizer extend.")]
+        findings += [
+            Finding(
+                what, [place], "They get shorter spellings with --tokenizer extend, the default."
+            )
+        ]
     return findings
 
 
@@ -194,20 +199,12 @@ def describe(check: Check) -> str:
 def _section(title: str, findings: Sequence[Finding]) -> list[str]:
     lines = [f"{title}:"] if findings else []
     for finding in findings:
-        lines.append(f"{len(finding.places):>6,}  {finding.what}")
+        lines += _wrapped(f"{len(finding.places):>6,}  {finding.what}", "", 8)
         for place in finding.places[:SHOWN]:
-            lines += _wrapped(place, 10, 2)
-        lines += _wrapped(finding.advice, 8)
+            lines += _wrapped(place, " " * 10, 10)[:LINES_A_PLACE]
+        lines += _wrapped(finding.advice, " " * 8, 8)
     return lines
 
 
-def _wrapped(text: str, indent: int, most: int | None = None) -> list[str]:
-    margin = " " * indent
-    return textwrap.wrap(
-        text,
-        COLUMNS,
-        initial_indent=margin,
-        subsequent_indent=margin,
-        max_lines=most,
-        placeholder=" …",
-    )
+def _wrapped(text: str, margin: str, indent: int) -> list[str]:
+    return textwrap.wrap(text, COLUMNS, initial_indent=margin, subsequent_indent=" " * indent)

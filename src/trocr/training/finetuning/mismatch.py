@@ -279,7 +279,7 @@ def _certain(mix_ups: MixUps) -> list[Finding]:
         for shift in mix_ups.shifts
     ]
     swapped = (
-        f"{quoted(suspect.line)} reads {suspect.reading!r}, as {suspect.other.file} is labelled"
+        f"{quoted(suspect.line)} reads as the label of {suspect.other.file}: {suspect.reading!r}"
         for suspect in mix_ups.swapped
         if suspect.other
     )
