@@ -47,7 +47,7 @@ def write_predictions(path: Path, lines: Sequence[LabelledLine], predictions: Pr
     """
     rows = ["\t".join(COLUMNS)]
     for number, (line, text) in enumerate(zip(lines, predictions.texts, strict=True)):
-        sure = f"{predictions.confidences[number]:.6f}" if predictions.confidences else ""
+        sure = f"{predictions.confidences[number]:.9g}" if predictions.confidences else ""
         rows.append("\t".join((line.file, one_row(line.text), one_row(text), sure)))
     content = "".join(f"{row}\n" for row in rows)
     write_atomically(path, content.encode("utf-8", "surrogateescape"))

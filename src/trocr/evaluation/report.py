@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import UsageError
 from ..labelled_lines import LabelledLine
-from ..line_pages import Pages, pages_of
+from ..line_pages import Pages, counted, pages_of
 from ..metrics import (
     COUNTS,
     IntArray,
@@ -63,8 +63,7 @@ class Resampling:
         """``7 pages (guessed from file names; few, so too narrow)``."""
         notes = ["guessed from file names"] if self.pages == "guessed" else []
         notes += ["few, so too narrow"] if self.units < FEW else []
-        plural = "" if self.units == 1 else "s"
-        return f"{self.units} {self.unit}{plural}" + (f" ({'; '.join(notes)})" if notes else "")
+        return counted(self.units, self.unit) + (f" ({'; '.join(notes)})" if notes else "")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from .. import __version__
 from ..errors import ImageError
 from ..image import load_image
 from ..labelled_lines import LabelledLine
+from ..line_pages import counted
 from ..metrics import line_counts
 from ..writers.web_page import data_url, marked_text
 from ..writers.web_page import render as rendered
@@ -108,7 +109,7 @@ def _changed(lines: Sequence[LabelledLine], comparison: Comparison) -> list[dict
             }
             for line in chosen[:SHOWN_LINES]
         ]
-        title = f"{len(chosen)} lines that {names[0]} reads {what} than {names[1]}"
+        title = f"{counted(len(chosen), 'line')} that {names[0]} reads {what} than {names[1]}"
         title += f": the first {SHOWN_LINES}" if len(chosen) > SHOWN_LINES else ""
         groups.append({"title": title, "lines": shown})
     return groups
