@@ -23,13 +23,14 @@ from trocr.corrections.pictures import cut_lines
 from trocr.document import Document, Line, Page, Region
 from trocr.errors import DataError
 from trocr.labelled_lines import read_labelled_lines
+from trocr.line_sets import read_line_set
 from trocr.readers import read_document
 from trocr.writers import write
 
 TEXTS = ("12 ABC DEF", "GHI 34/56", "not a line")
 CONFIDENCES = (0.9, 0.25, 0.5)
 SIZE = (400, 200)
-HEADER = "file\tread\ttext\tmark\n"
+HEADER = "line\tread\ttext\tmark\n"
 
 
 def picture() -> Image.Image:
@@ -84,7 +85,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str
 
 def test_each_line_once_whatever_the_formats(read: Path) -> None:
     lines, skipped = find_lines(read)
-    assert [line.file for line in lines] == [f"a/a_000{n}.png" for n in (1, 2, 3)]
+    assert [line.name for line in lines] == [f"a/a_000{n}" for n in (1, 2, 3)]
     assert [line.text for line in lines] == list(TEXTS)
     assert not skipped
     (read / "a.json").unlink()
@@ -153,9 +154,9 @@ def test_the_table_and_the_pictures(read: Path, run: Callable[..., tuple[int, st
     assert (code, out) == (0, "2 of 3 lines, from 1 page: work/worklist.html\n")
     table = Path("work/worklist.tsv").read_text(encoding="utf-8").splitlines()
     assert table == [
-        "file\tconfidence\tread\ttext\tmark",
-        "a/a_0002.png\t0.2500\tGHI 34/56\tGHI 34/56\t",
-        "a/a_0003.png\t0.5000\tnot a line\tnot a line\t",
+        "line\tconfidence\tread\ttext\tmark",
+        "a/a_0002\t0.2500\tGHI 34/56\tGHI 34/56\t",
+        "a/a_0003\t0.5000\tnot a line\tnot a line\t",
     ]
     for name in ("a/a_0002.png", "a/a_0003.png"):
         with Image.open(Path("work", name)) as cut:
@@ -167,6 +168,14 @@ def test_the_table_and_the_pictures(read: Path, run: Callable[..., tuple[int, st
     assert run(read, "-o", "other", "--below", "0.2")[:2] == (
         0, "nothing to correct, of 3 lines\n",
     )  # fmt: skip
+
+
+def test_a_list_that_nobody_worked_through_is_no_set(
+    read: Path, run: Callable[..., tuple[int, str, str]]
+) -> None:
+    assert run(read, "-o", "work")[0] == 0
+    with pytest.raises(DataError):
+        read_line_set("work")
 
 
 class Elements(HTMLParser):
@@ -215,7 +224,7 @@ def test_pages_without_a_picture(read: Path, run: Callable[..., tuple[int, str, 
     code, out, err = run(read, "-o", "work")
     assert (code, out) == (3, "3 of 7 lines, from 1 page: work/worklist.html\n")
     assert "b.json, page 1: There is no picture" in err
-    assert "c/c_0001.png: It is not known where" in err
+    assert "c/c_0001: It is not known where" in err
     picture().save("scans/b.png")
     code, out, _ = run(read, "-o", "all", "--images", "scans")
     assert (code, out) == (3, "6 of 7 lines, from 2 pages: all/worklist.html\n")
@@ -243,7 +252,7 @@ def test_pages_without_a_picture(read: Path, run: Callable[..., tuple[int, str, 
 )
 def test_decisions(tmp_path: Path, text: str, mark: str, decision: Mark) -> None:
     path = tmp_path / "corrections.tsv"
-    path.write_text(f"{HEADER}a.png\tas read\t{text}\t{mark}\n")
+    path.write_text(f"{HEADER}a\tas read\t{text}\t{mark}\n")
     found, skipped = read_corrections(path)
     assert not skipped
     kept = decision in (Mark.ok, Mark.not_text)
@@ -252,16 +261,16 @@ def test_decisions(tmp_path: Path, text: str, mark: str, decision: Mark) -> None
 
 def test_tables_of_other_programs(tmp_path: Path) -> None:
     path = tmp_path / "corrections.tsv"
-    header = "text\tread\tnote\tfile"
+    header = "text\tread\tnote\tline"
     rows = [header, "new\told\tx\ta", "", "x\told", header, "newer \u0065\u0301\told\t\ta"]
     path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(rows).encode())
     [found], [skipped] = read_corrections(path)
-    assert (found.file, found.text) == ("a", "newer é"), "the last row of a line counts, in NFC"
-    assert (skipped.where, skipped.reason) == (f"{path}, row 4", "There is no 'file'.")
+    assert (found.line, found.text) == ("a", "newer é"), "the last row of a line counts, in NFC"
+    assert (skipped.where, skipped.reason) == (f"{path}, row 4", "There is no 'line'.")
     path.write_text(HEADER + "a\told\tnew\tmaybe\n")
     assert "no mark 'maybe'" in read_corrections(path)[1][0].reason
-    path.write_text("file,read,text\n")
-    with pytest.raises(DataError, match="no column file, read, text"):
+    path.write_text("line,read,text\n")
+    with pytest.raises(DataError, match="no column line, read, text"):
         read_corrections(path)
     with pytest.raises(DataError, match="cannot be read"):
         read_corrections(tmp_path)
@@ -269,9 +278,9 @@ def test_tables_of_other_programs(tmp_path: Path) -> None:
 
 CORRECTIONS = (
     HEADER
-    + "a/a_0001.png\t12 ABC DEF\t12 ABC DEF\tok\n"
-    + "a/a_0002.png\tGHI 34/56\tGHJ 34/56\t\n"
-    + "a/a_0003.png\tnot a line\tnot a line\tnot-text\n"
+    + "a/a_0001\t12 ABC DEF\t12 ABC DEF\tok\n"
+    + "a/a_0002\tGHI 34/56\tGHJ 34/56\t\n"
+    + "a/a_0003\tnot a line\tnot a line\tnot-text\n"
 )
 
 
@@ -307,10 +316,19 @@ def test_corrections_become_a_set_and_documents(
     assert {line.confidence for line in read_document(Path("final/a.json")).pages[0].lines} == {1.0}
 
 
+def test_a_set_knows_its_pages(read: Path, run: Callable[..., tuple[int, str, str]]) -> None:
+    page = page_with(*read_lines(), source="scans/a.png")
+    store(read, Document((page,), "scans/a.png"), "sub/b", "json")
+    rows = "a/a_0001\t12 ABC DEF\tright\tok\n" + "sub/b/b_0002\tGHI 34/56\tright\tok\n"
+    Path("corrections.tsv").write_text(HEADER + rows)
+    assert run(read, "--apply", "corrections.tsv", "-o", "letters")[0] == 0
+    assert [line.page for line in read_line_set("letters").lines] == ["a", "sub/b"]
+
+
 def test_another_number_of_words_has_no_boxes(
     read: Path, run: Callable[..., tuple[int, str, str]]
 ) -> None:
-    Path("corrections.tsv").write_text(HEADER + "a/a_0001.png\t12 ABC DEF\t12 ABCDEF\t\n")
+    Path("corrections.tsv").write_text(HEADER + "a/a_0001\t12 ABC DEF\t12 ABCDEF\t\n")
     assert run(read, "--apply", "corrections.tsv", "--corrected", "final")[0] == 0
     first = next(read_document(Path("final/a.json")).pages[0].lines)
     assert (first.text, first.words) == ("12 ABCDEF", ())
@@ -320,13 +338,13 @@ def test_another_number_of_words_has_no_boxes(
 def test_corrections_of_something_else_are_not_made(
     read: Path, run: Callable[..., tuple[int, str, str]]
 ) -> None:
-    stale = "a/a_0001.png\t12 ABC\tXYZ\t\n" + "../../b.png\ta\tb\tok\n" + "short\n"
+    stale = "a/a_0001\t12 ABC\tXYZ\t\n" + "../../b\ta\tb\tok\n" + "short\n"
     Path("corrections.tsv").write_text(CORRECTIONS + stale)
     code, out, err = run(read, "--apply", "corrections.tsv", "-o", "letters")
     assert code == 3
     assert "1 line to learn from: letters" in out
     assert [row.split(": ")[1] for row in err.splitlines()] == [
-        "corrections.tsv, row 7", "a/a_0001.png", "../../b.png",
+        "corrections.tsv, row 7", "a/a_0001", "../../b",
     ]  # fmt: skip
     assert [line.text for line in read_labelled_lines("letters")] == ["GHJ 34/56"]
 
@@ -348,6 +366,6 @@ def test_wrong_usage(
     arguments: list[str],
     message: str,
 ) -> None:
-    Path("none.tsv").write_text(HEADER + "a/a_0001.png\t12 ABC DEF\t12 ABC DEF\tskip\n")
+    Path("none.tsv").write_text(HEADER + "a/a_0001\t12 ABC DEF\t12 ABC DEF\tskip\n")
     code, _, err = run(read, *arguments)
     assert (code, message in err) == (2, True), err

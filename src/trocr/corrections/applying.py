@@ -12,7 +12,7 @@ from ..errors import OutputError
 from ..labelled_lines import LabelledLine, SkippedLine, write_labelled_lines
 from ..metrics import character_error_rate
 from ..writers import write
-from .lines import WorkLine, document_files, file_of, find_lines, plain
+from .lines import WorkLine, document_files, find_lines, name_of, plain
 from .marks import Correction, Mark
 from .pictures import cut_lines
 
@@ -81,15 +81,15 @@ def apply_corrections(
 def _accepted(
     lines: Sequence[WorkLine], corrections: Sequence[Correction], result: Applied
 ) -> Iterator[tuple[str, Correction]]:
-    known = {line.file: line for line in lines}
+    known = {line.name: line for line in lines}
     for correction in corrections:
-        line = known.get(correction.file)
+        line = known.get(correction.line)
         if line is None:
-            result.skipped.append(SkippedLine(correction.file, "There is no such line."))
+            result.skipped.append(SkippedLine(correction.line, "There is no such line."))
         elif line.text != correction.read:
-            result.skipped.append(SkippedLine(correction.file, _changed(line.text)))
+            result.skipped.append(SkippedLine(correction.line, _changed(line.text)))
         else:
-            yield correction.file, correction
+            yield correction.line, correction
 
 
 def _changed(text: str) -> str:
@@ -112,11 +112,11 @@ def _write_set(
             stream = io.BytesIO()
             picture.save(stream, "PNG")
             result.written += 1
-            text = accepted[line.file].text
+            text = accepted[line.name].text
             yield LabelledLine(line.file, stream.getvalue(), text, line.page)
 
     with_text = {name for name, each in accepted.items() if each.decision is Mark.ok}
-    wanted = [line for line in lines if line.file in with_text]
+    wanted = [line for line in lines if line.name in with_text]
     try:
         write_labelled_lines(labelled(), out)
     except OSError as error:
@@ -145,11 +145,11 @@ def _corrected_page(
     numbers = iter(range(sum(1 for _ in page.lines)))
 
     def corrected(line: Line) -> Line | None:
-        correction = accepted.get(file_of(name, next(numbers)))
+        correction = accepted.get(name_of(name, next(numbers)))
         if correction is None:
             return line
         if plain(line.text) != correction.read:
-            result.skipped.append(SkippedLine(f"{path}, {correction.file}", _changed(line.text)))
+            result.skipped.append(SkippedLine(f"{path}, {correction.line}", _changed(line.text)))
             return line
         return None if correction.decision is Mark.not_text else _with_text(line, correction.text)
 

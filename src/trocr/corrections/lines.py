@@ -44,21 +44,26 @@ class WorkLine:
     """A line to look at.
 
     Attributes:
-        file: its picture in a worklist and in a training set, and what corrections call it by:
-            ``PAGE/PAGE_0012.png``, the number that of the line on its page, in reading order.
+        name: what corrections call it by: ``PAGE/PAGE_0012``, the number that of the line on its
+            page, in reading order.
         text: as read, spaces joined.
         confidence: 0 to 1; of its words together where only they have one; None where unknown.
-        page: the folder of ``file``.
+        page: the folder in ``name``.
         path: the file of the document.
         place: numbers of the page in the document and of the line on the page, from 0.
     """
 
-    file: str
+    name: str
     text: str
     confidence: float | None
     page: str
     path: Path
     place: tuple[int, int]
+
+    @property
+    def file(self) -> str:
+        """Its picture in a worklist and in a training set."""
+        return f"{self.name}.png"
 
 
 def find_lines(folder: Path) -> tuple[list[WorkLine], list[SkippedLine]]:
@@ -113,12 +118,13 @@ def document_files(folder: Path) -> Iterator[DocumentFile | SkippedLine]:
             yield SkippedLine(str(path), getattr(error, "message", str(error)))
 
 
-def file_of(page: str, number: int) -> str:
+def name_of(page: str, number: int) -> str:
     """What the line with this number, from 0, is called.
 
-    The page's name leads the picture's too: sets are split into training and validation by either.
+    The page leads the name behind the folder too: sets are split into training and validation by
+    either.
     """
-    return f"{page}/{page.rpartition('/')[2]}_{number + 1:04d}.png"
+    return f"{page}/{page.rpartition('/')[2]}_{number + 1:04d}"
 
 
 def plain(text: str) -> str:
@@ -140,7 +146,7 @@ def _read(path: Path, name: Path) -> DocumentFile:
 def _work_lines(item: DocumentFile, name: str, index: int) -> Iterator[WorkLine]:
     for number, line in enumerate(item.document.pages[index].lines):
         yield WorkLine(
-            file_of(name, number),
+            name_of(name, number),
             plain(line.text),
             _confidence(line),
             name,

@@ -11,8 +11,9 @@ from ..errors import DataError
 from ..labelled_lines import SkippedLine
 from .lines import WorkLine, plain
 
-COLUMNS = ("file", "confidence", "read", "text", "mark")
-_REQUIRED = ("file", "read", "text")
+# No column of pictures: a list that nobody has worked through must not pass for a labelled set.
+COLUMNS = ("line", "confidence", "read", "text", "mark")
+_REQUIRED = ("line", "read", "text")
 
 
 class Mark(str, Enum):
@@ -26,9 +27,9 @@ class Mark(str, Enum):
 
 @dataclass(frozen=True)
 class Correction:
-    """One row: a line by its ``file``, its text as it was ``read``, and what it says."""
+    """One row: the name of a ``line``, its text as it was ``read``, and what it says."""
 
-    file: str
+    line: str
     read: str
     text: str
     mark: Mark = Mark.none
@@ -45,7 +46,7 @@ def read_corrections(path: Path) -> tuple[list[Correction], list[SkippedLine]]:
     """The rows in which something was decided, the last for each line; and malformed ones.
 
     Args:
-        path: UTF-8, a header row, columns by tabs, nothing quoted. ``file``, ``read`` and ``text``
+        path: UTF-8, a header row, columns by tabs, nothing quoted. ``line``, ``read`` and ``text``
             have to be there, in any order; ``mark`` may be; others are passed over.
 
     Raises:
@@ -73,7 +74,7 @@ def read_corrections(path: Path) -> tuple[list[Correction], list[SkippedLine]]:
             skipped.append(SkippedLine(f"{path}, row {number}", problem))
             continue
         if correction.decision in (Mark.ok, Mark.not_text):
-            found[correction.file] = correction
+            found[correction.line] = correction
     return list(found.values()), skipped
 
 
@@ -81,13 +82,13 @@ def _correction(cells: dict[str, str]) -> Correction:
     mark = cells.get("mark", "").strip().lower()
     if mark not in {each.value for each in Mark}:
         raise ValueError(f"There is no mark {mark!r}.")
-    return Correction(cells["file"], plain(cells["read"]), plain(cells["text"]), Mark(mark))
+    return Correction(cells["line"], plain(cells["read"]), plain(cells["text"]), Mark(mark))
 
 
 def table(lines: Iterable[WorkLine]) -> str:
     """A corrections file in which nothing is decided yet."""
     rows = [
-        (line.file, "" if line.confidence is None else f"{line.confidence:.4f}", line.text)
+        (line.name, "" if line.confidence is None else f"{line.confidence:.4f}", line.text)
         for line in lines
     ]
     cells = [COLUMNS, *((*row, row[2], Mark.none.value) for row in rows)]

@@ -55,7 +55,7 @@ def _cut_page(
         try:
             yield item, cut(upright, _placed(lines[item.place[1]])).image
         except UsageError:
-            yield SkippedLine(item.file, "It is not known where on the page it is.")
+            yield SkippedLine(item.name, "It is not known where on the page it is.")
 
 
 def _placed(line: Line) -> Line:

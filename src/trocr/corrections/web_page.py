@@ -17,7 +17,7 @@ def render(lines: Sequence[WorkLine], pictures: Mapping[str, str], folder: Path)
     and style. What was decided stays in the browser, and goes into a file to download.
 
     Args:
-        pictures: data URLs by the ``file`` of their line.
+        pictures: data URLs by the ``name`` of their line.
         folder: of the documents; the browser remembers by it.
     """
     whole = folder.resolve()

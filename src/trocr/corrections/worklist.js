@@ -2,23 +2,23 @@
 (() => {
   const STATES = { "": "", ok: "right", "not-text": "no text", skip: "skipped" };
   const prefix = `trocr-label:${document.body.dataset.key}:`;
-  const items = [...document.querySelectorAll("li[data-file]")];
+  const items = [...document.querySelectorAll("li[data-line]")];
   const marks = new Map(items.map((item) => [item, ""]));
   const field = (item) => item.querySelector("input");
   const textOf = (item) => field(item).value.trim().replace(/\s+/gu, " ");
 
   const keep = (item) => {
-    const { file, read } = item.dataset;
+    const { line, read } = item.dataset;
     const said = JSON.stringify({ read, text: textOf(item), mark: marks.get(item) });
     try {
-      localStorage.setItem(prefix + file, said);
+      localStorage.setItem(prefix + line, said);
     } catch {
       document.getElementById("trouble").hidden = false;
     }
   };
   const recall = (item) => {
     try {
-      const said = JSON.parse(localStorage.getItem(prefix + item.dataset.file) ?? "null");
+      const said = JSON.parse(localStorage.getItem(prefix + item.dataset.line) ?? "null");
       if (said && said.read === item.dataset.read && said.mark in STATES) {
         field(item).value = said.text;
         show(item, said.mark);
@@ -89,8 +89,8 @@
   document.getElementById("download").addEventListener("click", () => {
     const rows = items
       .filter((item) => marks.get(item))
-      .map((item) => [item.dataset.file, item.dataset.read, textOf(item), marks.get(item)]);
-    const table = [["file", "read", "text", "mark"], ...rows];
+      .map((item) => [item.dataset.line, item.dataset.read, textOf(item), marks.get(item)]);
+    const table = [["line", "read", "text", "mark"], ...rows];
     const content = table.map((row) => `${row.join("\t")}\n`).join("");
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([content], { type: "text/tab-separated-values" }));

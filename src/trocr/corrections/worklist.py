@@ -63,8 +63,8 @@ def write_worklist(
         else:
             line, picture = item
             _save(picture, out / line.file)
-            shown[line.file] = data_url(picture, SHOWN)
-    found = [line for line in lines if line.file in shown]
+            shown[line.name] = data_url(picture, SHOWN)
+    found = [line for line in lines if line.name in shown]
     if not found:
         reason = f"{skipped[0].where}: {skipped[0].reason}" if skipped else "There are no lines."
         raise DataError(f"There is nothing to look at. {reason}", "Name the pictures: --images.")

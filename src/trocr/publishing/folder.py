@@ -15,7 +15,7 @@ from ..draft_head import CONFIG as DRAFT_CONFIG
 from ..draft_head import WEIGHTS as DRAFT_WEIGHTS
 from ..draft_head import stored_draft_head
 from ..engine.stored import INFERENCE, stored_int8
-from ..errors import CheckpointError, OutputError, UsageError
+from ..errors import OutputError, TrOCRError, UsageError
 from ..exported import exported_format
 from ..hub import check_new_folder
 from ..model import VisionEncoderDecoderModel
@@ -69,7 +69,7 @@ def publish(folder: Path, out: Path, about: About, license_text: Path | None = N
         if license_text:
             shutil.copyfile(license_text, out / LICENSE)
     except OSError as error:
-        if isinstance(error, CheckpointError):
+        if isinstance(error, TrOCRError):
             raise
         raise OutputError(
             f"{out} cannot be written: {error.strerror or error}.", "Name another folder with -o."
