@@ -42,13 +42,11 @@ class Suspect:
     """A line whose picture was read as something else than its label.
 
     Attributes:
-        error: edits over the longer of reading and label, 0-1.
         other: the line whose label the reading is close to; None where there is none.
     """
 
     line: LabelledLine
     reading: str
-    error: float
     other: LabelledLine | None = None
 
 
@@ -66,7 +64,7 @@ class MixUps:
 
     Attributes:
         read: how many lines were read.
-        error: the median of their errors, 0-1.
+        error: the median of their errors (edits over the longer of reading and label), 0-1.
         shifts: certain.
         swapped: certain, one by one: the text is elsewhere in the set.
         doubtful: far worse than the set is read, worst first; there may be other reasons.
@@ -139,7 +137,7 @@ def compared(
 
     def suspect(number: int, other: int | None = None) -> Suspect:
         by = None if other is None else lines[other]
-        return Suspect(lines[number], readings[number], errors[number], by)
+        return Suspect(lines[number], readings[number], by)
 
     return MixUps(
         len(readings),
