@@ -34,7 +34,7 @@ WITHOUT_TORCH |= {
     "cli",
     "__main__",
 }
-WITHOUT_TORCH |= {"layout", "writers", "readers", "ocrmypdf"}
+WITHOUT_TORCH |= {"layout", "writers", "readers", "line_sets", "ocrmypdf"}
 
 SOURCE = Path(__file__).parent.parent / "src" / "trocr"
 FILES = {

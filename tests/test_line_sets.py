@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -528,6 +529,20 @@ def test_what_datasets_saved_to_disk(tmp_path):
         "c.png",
     ]
     assert (found.format, found.skipped) == ("Arrow", [])
+
+
+def test_arrow_that_points_outside_its_memory(tmp_path):
+    good = pa.record_batch({"image": pa.array([picture(1), picture(2)]), "text": ["one", "two"]})
+    offsets = pa.py_buffer(np.array([0, 1 << 30, 2], np.int32))
+    bad = pa.Array.from_buffers(pa.binary(), 2, [None, offsets, pa.py_buffer(b"xx")])
+    with (
+        pa.OSFile(str(tmp_path / "a.arrow"), "wb") as sink,
+        pa.ipc.new_stream(sink, good.schema) as writer,
+    ):
+        writer.write_batch(good)
+        writer.write_batch(pa.record_batch({"image": bad, "text": ["x", "y"]}))
+    assert list(texts(tmp_path).values()) == ["one", "two"]
+    assert reasons(tmp_path)["a.arrow"].startswith("It cannot be read after row 2")
 
 
 def test_parquet_without_pyarrow(tmp_path, monkeypatch):

@@ -20,7 +20,7 @@ FORMATS = (arrow.FORMAT, tables.FORMAT, page_files.FORMAT, sidecars.FORMAT)
 _SHOWN = 3  # reasons in an error
 
 
-def read_line_set(path: str | Path) -> LineSet:
+def read_line_set(path: str | Path, *, scoring: bool = False) -> LineSet:
     """Read labelled lines in any known format, told apart by what is there; docs/line-sets.md.
 
     Labels come in NFC, without outer white space, every inner run of it one space. What cannot be
@@ -30,6 +30,8 @@ def read_line_set(path: str | Path) -> LineSet:
     Args:
         path: a folder, an archive (``.tar``, ``.tar.gz``, ``.zip``), or a file of labels, whose
             pictures are in its folder. Nothing is unpacked to disk.
+        scoring: keep what has a label and cannot be trained on: an empty label, a damaged picture,
+            the same picture twice.
 
     Raises:
         DataError: there is nothing at `path`, or no line that can be read.
@@ -38,7 +40,7 @@ def read_line_set(path: str | Path) -> LineSet:
     path = Path(path)
     with open_source(path) as source:
         reading = _reading(source)
-        lines, skipped = checked(reading.found)
+        lines, skipped = checked(reading.found, scoring=scoring)
     skipped = [
         SkippedLine(printable(one.where), printable(one.reason))
         for one in (*source.refused, *skipped)

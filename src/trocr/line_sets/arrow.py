@@ -38,10 +38,14 @@ def read(source: Source) -> Reading:
     used: set[str] = set()
     shards = _shards(source)
     for name in shards:
+        rows = 0
         try:
-            found += [_candidate(source, row, used) for row in _rows(source, name)]
-        except (OSError, ValueError, _pyarrow().ArrowException) as error:
-            found.append(SkippedLine(name, f"It cannot be read: {reason(error)}."))
+            for row in _rows(source, name):
+                found.append(_candidate(source, row, used))
+                rows = row.number
+        except (OSError, ValueError, LookupError, MemoryError, _pyarrow().ArrowException) as error:
+            after = f" after row {rows}" if rows else ""
+            found.append(SkippedLine(name, f"It cannot be read{after}: {reason(error)}."))
     parquet = any(name.lower().endswith(".parquet") for name in shards)
     return Reading("Parquet" if parquet else "Arrow", found)
 
@@ -86,21 +90,29 @@ def _rows(source: Source, name: str) -> Iterator[_Row]:
         number = 0
         for batch in _batches(stream):
             columns = _columns(batch.schema)
-            pictures = batch.column(columns.file).to_pylist()
-            texts = _texts(batch.column(columns.text))
-            pages = batch.select(list(columns.pages)).to_pylist() or [{}] * len(texts)
-            for picture, text, page in zip(pictures, texts, pages, strict=True):
+            pictures = _values(batch.column(columns.file))
+            texts = _values(_undecoded(batch.column(columns.text)))
+            pages = {page: _values(batch.column(page)) for page in columns.pages}
+            for at, (picture, text) in enumerate(zip(pictures, texts, strict=True)):
                 number += 1
-                yield _Row(name, number, picture, text, columns.page(page) or "")
+                page = columns.page({name: values[at] for name, values in pages.items()})
+                yield _Row(name, number, picture, text, page or "")
 
 
 def _batches(stream: IO[bytes]) -> Iterator[RecordBatch]:
-    """Rows of Parquet, or of Arrow as a stream or as a file, by what the file begins with."""
+    """Rows of Parquet, or of Arrow as a stream or as a file, by what the file begins with.
+
+    Raises:
+        DataError: the columns that are needed are not there.
+    """
     pyarrow = _pyarrow()
     magic = stream.read(6)
     stream.seek(0)
     if magic.startswith(b"PAR1"):
-        yield from pyarrow.parquet.ParquetFile(stream).iter_batches(_BATCH)
+        file = pyarrow.parquet.ParquetFile(stream)
+        columns = _columns(file.schema_arrow)
+        needed = [columns.file, columns.text, *columns.pages]
+        yield from file.iter_batches(_BATCH, columns=needed)
     elif magic == b"ARROW1":
         reader = pyarrow.ipc.open_file(stream)
         yield from (reader.get_batch(index) for index in range(reader.num_record_batches))
@@ -125,15 +137,26 @@ def _holds_bytes(kind: DataType) -> bool:
     return bool(types.is_binary(kind) or types.is_large_binary(kind))
 
 
-def _texts(column: Array) -> list[bytes | None]:
-    """The labels as bytes: Parquet may hold what is not UTF-8."""
+def _values(column: Array) -> list[Any]:
+    column.validate(full=True)  # what a damaged file says would be followed outside its memory
+    values: list[Any] = column.to_pylist()
+    return values
+
+
+def _undecoded(column: Array) -> Array:
+    """Texts as bytes: they need not be UTF-8.
+
+    Raises:
+        DataError: they are of another type.
+    """
     pyarrow = _pyarrow()
     if pyarrow.types.is_dictionary(column.type):
+        column.validate(full=True)
         column = column.dictionary_decode()
-    if not str(column.type).endswith(("string", "string_view")):
+    kinds = {"string": pyarrow.binary(), "large_string": pyarrow.large_binary()}
+    if str(column.type) not in kinds:
         raise DataError(f"its labels are of the type {column.type}, not text")
-    texts: list[bytes | None] = column.cast(pyarrow.large_binary()).to_pylist()
-    return texts
+    return column.view(kinds[str(column.type)])
 
 
 def _candidate(source: Source, row: _Row, used: set[str]) -> Candidate | SkippedLine:

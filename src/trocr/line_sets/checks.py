@@ -18,27 +18,24 @@ _SPLITS = {"train", "training", "val", "valid", "validation", "dev", "test", "ev
 
 
 def checked(
-    found: Iterable[Candidate | SkippedLine],
+    found: Iterable[Candidate | SkippedLine], *, scoring: bool = False
 ) -> tuple[list[LabelledLine], list[SkippedLine]]:
     """The good lines in their order, with clean labels and their pages; and all others.
 
     A label must be one line of text, a picture one that `load_image` loads, and neither a name
     nor the bytes of a picture may stand for two different labels. Of the same line twice the
     first is kept.
+
+    Args:
+        scoring: labels may also be empty, and pictures are not looked at: to leave out what is
+            not readable, or there twice, would change the scores of a set.
     """
     skipped: list[SkippedLine] = []
-    candidates = []
-    for one in found:
-        if isinstance(one, SkippedLine):
-            skipped.append(one)
-            continue
-        try:
-            candidates.append(replace(one, text=labels.clean(one.text)))
-        except DataError as error:
-            skipped.append(SkippedLine(one.where, error.message))
-    candidates = _unique(candidates, lambda one: one.file, "The same picture", skipped)
-    candidates = [one for one in candidates if _loads(one, skipped)]
-    candidates = _unique(candidates, _digest, "A copy of the same picture", skipped)
+    candidates = _with_clean_labels(found, skipped, empty=scoring)
+    if not scoring:
+        candidates = _unique(candidates, lambda one: one.file, "The same picture", skipped)
+        candidates = [one for one in candidates if _loads(one, skipped)]
+        candidates = _unique(candidates, _digest, "A copy of the same picture", skipped)
     pages = _folders_as_pages([one.file for one in candidates if one.page is None])
     lines = [
         LabelledLine(
@@ -47,6 +44,21 @@ def checked(
         for one in candidates
     ]
     return lines, skipped
+
+
+def _with_clean_labels(
+    found: Iterable[Candidate | SkippedLine], skipped: list[SkippedLine], *, empty: bool
+) -> list[Candidate]:
+    candidates = []
+    for one in found:
+        if isinstance(one, SkippedLine):
+            skipped.append(one)
+            continue
+        try:
+            candidates.append(replace(one, text=labels.clean(one.text, empty=empty)))
+        except DataError as error:
+            skipped.append(SkippedLine(one.where, error.message))
+    return candidates
 
 
 def _digest(candidate: Candidate) -> bytes:

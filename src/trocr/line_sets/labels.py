@@ -25,8 +25,11 @@ def decoded(data: bytes) -> str:
     return data.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
 
 
-def clean(text: str) -> str:
+def clean(text: str, *, empty: bool = False) -> str:
     """The label in NFC, without outer white space, every inner run of it one space.
+
+    Args:
+        empty: whether it may be.
 
     Raises:
         DataError: it is empty, more than one line, not UTF-8, or holds control characters.
@@ -37,7 +40,7 @@ def clean(text: str) -> str:
             f"Its label is not UTF-8: byte 0x{byte:02X} after {shortened(text[: found.start()])}."
         )
     text = unicodedata.normalize("NFC", text).strip()
-    if not any(unicodedata.category(character) != "Cf" for character in text):
+    if not empty and all(unicodedata.category(character) == "Cf" for character in text):
         raise DataError("Its label is empty.")
     if rows := len(_LINE_BREAK.findall(text)):
         raise DataError(f"Its label is more than one line: it has {rows + 1}.")
