@@ -117,6 +117,12 @@ def test_the_least_confident_first(read: Path) -> None:
     assert [line.confidence for line in choose([*lines, unknown])] == [None, 0.25, 0.5, 0.9]
     assert [line.confidence for line in choose(lines, below=0.5)] == [0.25]
     assert [line.confidence for line in choose(lines, limit=2)] == [0.25, 0.5]
+    many = [replace(lines[0], name=str(n), confidence=n / 1000) for n in range(1000)]
+    drawn = [line.confidence or 0.0 for line in choose(many, sample=100)]
+    assert len(set(drawn)) == 100
+    assert 0.4 < sum(drawn) / 100 < 0.6, "as many sure lines as doubtful ones"
+    assert drawn == sorted(drawn)
+    assert len(choose(lines, sample=10)) == 3
 
 
 def test_what_is_no_document_is_named(read: Path) -> None:
@@ -354,6 +360,7 @@ def test_corrections_of_something_else_are_not_made(
     [
         ([], "no place for the list"),
         (["--corrected", "final"], "needs corrections"),
+        (["-o", "work", "--sample", "3", "--below", "0.5"], "of any confidence"),
         (["--apply", "none.tsv"], "nothing to make"),
         (["--apply", "none.tsv", "-o", "set", "--limit", "3"], "choose lines"),
         (["--apply", "none.tsv", "-o", "read"], "is there already"),

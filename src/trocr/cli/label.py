@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -44,6 +44,10 @@ def label(
         int | None,
         typer.Option(min=1, metavar="N", help=f"No more than N lines. Default: {LIMIT}."),
     ] = None,
+    sample: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="N lines at random instead, for an honest score."),
+    ] = None,
     corrections: Annotated[
         Path | None,
         typer.Option("--apply", metavar="FILE", help="Corrections, to make a training set of."),
@@ -77,10 +81,15 @@ def label(
         if out is None:
             raise UsageError("There is no place for the list.", "Name a new folder with -o.")
         check_new_folder(out)
-        skipped = _list(documents, out, images, below, limit or LIMIT)
+        if sample is not None and (below is not None or limit is not None):
+            raise UsageError("--sample takes lines of any confidence.", "Leave out the others.")
+        choice = {"below": below, "limit": sample or limit or LIMIT, "sample": sample}
+        skipped = _list(documents, out, images, choice)
     else:
-        if below is not None or limit is not None:
-            raise UsageError("--below and --limit choose lines to correct.", "Leave them out.")
+        if any(each is not None for each in (below, limit, sample)):
+            raise UsageError(
+                "--below, --limit and --sample choose lines to correct.", "Leave them out."
+            )
         if out is None and corrected is None:
             raise UsageError("There is nothing to make.", "Name a set with -o, or --corrected.")
         for folder in filter(None, (out, corrected)):
@@ -93,13 +102,13 @@ def label(
 
 
 def _list(
-    documents: Path, out: Path, images: Path | None, below: float | None, limit: int
+    documents: Path, out: Path, images: Path | None, choice: dict[str, Any]
 ) -> Sequence[SkippedLine]:
     from ..corrections import WEB_PAGE, choose, find_lines, write_worklist
     from ..line_pages import counted
 
     lines, skipped = find_lines(documents)
-    wanted = choose(lines, below=below, limit=limit)
+    wanted = choose(lines, **choice)
     if not wanted:
         print(f"nothing to correct, of {counted(len(lines), 'line')}", flush=True)
         return skipped

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 
 from PIL import Image
 
@@ -21,14 +22,21 @@ SHOWN = (1600, 200)  # pixels that a line's picture has on the page
 
 
 def choose(
-    lines: Sequence[WorkLine], *, below: float | None = None, limit: int | None = None
+    lines: Sequence[WorkLine],
+    *,
+    below: float | None = None,
+    limit: int | None = None,
+    sample: int | None = None,
 ) -> list[WorkLine]:
     """The least confident lines first; those of unknown confidence before all others.
 
     Args:
         below: leave out lines of this confidence and more, 0 to 1.
         limit: leave out all but so many.
+        sample: first of all, draw so many at random; the same each time.
     """
+    if sample is not None:
+        lines = Random(0).sample(lines, min(sample, len(lines)))
 
     def doubt(line: WorkLine) -> float:
         return -1.0 if line.confidence is None else line.confidence
