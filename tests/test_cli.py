@@ -215,7 +215,9 @@ def test_evaluate_prints_one_json_object(run: Any, folder: Path, tmp_path: Path)
 def test_evaluate_scores_a_reader_of_its_own_texts_full_marks(
     run: Any, folder: Path, expected: list[trocr.LineResult], tmp_path: Path
 ) -> None:
-    rows = [f"{path}\t{result.text}\n" for path, result in zip(PICTURES, expected, strict=True)]
+    (tmp_path / "images").symlink_to(LINES / "images")
+    names = [f"images/{Path(path).name}" for path in PICTURES]
+    rows = [f"{name}\t{result.text}\n" for name, result in zip(names, expected, strict=True)]
     (tmp_path / "labels.tsv").write_text("file\ttext\n" + "".join(rows))
     done = run("evaluate", tmp_path, "--model", folder, "--limit", 6)
     assert done.code == 0

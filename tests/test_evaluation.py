@@ -13,7 +13,7 @@ from trocr.errors import DataError, UsageError
 from trocr.evaluation.predictions import Predictions
 from trocr.evaluation.protocols import scoring_protocol
 from trocr.evaluation.report import Report, pages_for, score
-from trocr.evaluation.runner import evaluate, load_lines, scores
+from trocr.evaluation.runner import evaluate, load_line_set, scores
 from trocr.labelled_lines import LabelledLine
 from trocr.recognizer import LineResult
 from trocr.stream import Reading
@@ -145,15 +145,28 @@ def test_order_is_kept_over_many_windows() -> None:
 
 
 def test_limit_takes_the_first_lines() -> None:
-    every = load_lines(LINES)
-    assert len(every) == 12
-    assert load_lines(LINES, 5) == every[:5]
+    every = load_line_set(LINES)
+    assert (len(every.lines), every.skipped) == (12, [])
+    assert load_line_set(LINES, 5).lines == every.lines[:5]
+
+
+def test_lines_that_nobody_would_train_on_are_scored(tmp_path: Path) -> None:
+    for name in ("a.png", "copy.png", "blank.png"):
+        (tmp_path / name).write_bytes(picture(10))
+    (tmp_path / "bad.png").write_bytes(b"text")
+    rows = ("a.png\tW 10", "copy.png\tW 11", "blank.png\t", "bad.png\tW 12", "gone.png\tW 13")
+    (tmp_path / "labels.tsv").write_text("file\ttext\n" + "".join(f"{row}\n" for row in rows))
+    found = load_line_set(tmp_path)
+    assert [(line.file, line.text) for line in found.lines] == [
+        tuple(row.split("\t")) for row in rows[:4]
+    ]
+    assert ["gone.png" in one.where + one.reason for one in found.skipped] == [True]
 
 
 def test_a_set_without_lines(tmp_path: Path) -> None:
     (tmp_path / "labels.tsv").write_text("file\ttext\n")
-    with pytest.raises(DataError, match="holds no lines"):
-        load_lines(tmp_path)
+    with pytest.raises(DataError, match="holds no labelled line"):
+        load_line_set(tmp_path)
 
 
 def read(texts: list[str], confidences: list[float] | None = None) -> Predictions:

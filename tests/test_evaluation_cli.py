@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,18 @@ def test_texts_that_were_written_score_as_the_model_did(
     assert page.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
+def test_predictions_beside_the_labels_are_no_labels(
+    evaluate: Any, read: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(LINES, data)
+    options = (data, "--from-predictions", read, "--predictions", data / "read.tsv")
+    first, second = evaluate(*options), evaluate(*options)
+    assert (first.code, second.code, second.err) == (0, 0, "")
+    assert second.values["n"] == "12"
+    assert first.out == second.out
+
+
 def test_every_key_of_the_json_is_in_the_docs(evaluate: Any, read: Path) -> None:
     done = evaluate(LINES, "--from-predictions", read, "--against", read, "--format", "json")
     found = json.loads(done.out)
@@ -124,6 +137,22 @@ def test_a_cer_over_the_limit_is_exit_code_7(evaluate: Any, read: Path) -> None:
     assert "is over 5 %" in done.err
     assert "cer" in done.values
     assert evaluate(LINES, "--from-predictions", read, "--fail-over", 99).code == 0
+
+
+def test_what_is_skipped_is_counted_and_named(evaluate: Any, read: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "images").symlink_to(LINES / "images")
+    rows = (LINES / "labels.tsv").read_text().splitlines()
+    more = [f"images/{number}.png\tX" for number in range(12)]
+    (data / "labels.tsv").write_text("\n".join(rows + more))
+    done = evaluate(data, "--from-predictions", read, "--format", "json")
+    assert done.code == 3
+    assert [json.loads(done.out)[key] for key in ("n", "skipped", "unreadable")] == [12, 12, 0]
+    reports = done.err.splitlines()
+    assert len(reports) == 11
+    assert "images/0.png" in reports[0]
+    assert reports[-1] == "trocr: 2 more skipped"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import typer
 
 from ..errors import OutputError, UsageError
 from . import console
+from .labelled import load_lines
 from .options import DEFAULT_MODEL, Device
 
 if TYPE_CHECKING:
@@ -94,7 +95,6 @@ def _batch_sizes(given: str) -> list[int]:
 def _pictures(data: Path | None, limit: int) -> tuple[list[bytes], str]:
     """Encoded pictures, and where they are from."""
     from ..bench.lines import LONGEST, SHORTEST, drawn_lines
-    from ..evaluation.runner import load_lines
     from ..labelled_lines import LabelledLine
 
     if data is not None:

@@ -10,6 +10,7 @@ import typer
 from ..bundled import MODELS, bundled_folder
 from ..errors import CheckpointError, ImageError, UsageError
 from . import console
+from .labelled import load_lines
 from .options import BatchSize, Device
 
 if TYPE_CHECKING:
@@ -82,7 +83,6 @@ def _read(
     """A set as the model reads it, and how many of its pictures could not be read."""
     from ..evaluation.calibration import read_set
     from ..evaluation.protocols import scoring_protocol
-    from ..evaluation.runner import load_lines
 
     lines = load_lines(path)
     unreadable = 0

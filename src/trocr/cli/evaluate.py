@@ -11,6 +11,7 @@ import typer
 
 from ..errors import ImageError, RefusedError
 from . import console, scores
+from .labelled import load_line_set
 from .options import (
     DEFAULT_MODEL,
     BatchSize,
@@ -52,7 +53,7 @@ def evaluate(
         Path,
         typer.Argument(
             metavar="DATA",
-            help="Folder, .tar or .tar.gz with labels.tsv (file, text) and pictures.",
+            help="A set of labelled lines: folder, archive or table, see docs/formats.md.",
         ),
     ],
     model: Model = DEFAULT_MODEL,
@@ -128,8 +129,8 @@ def evaluate(
       str-62       only 0-9, a-z and A-Z
       str-94       only printable ASCII, no spaces
 
-    A picture that cannot be read counts as an empty text, is reported on standard error, and makes
-    the exit code 3.
+    A picture that cannot be read counts as an empty text; what has no label or no picture is
+    skipped. Both are reported on standard error, and make the exit code 3.
 
     \b
     trocr evaluate labelled.tar.gz --protocol sroie --ignore-case --report scores.html
@@ -141,7 +142,6 @@ def evaluate(
     from ..evaluation.protocols import scoring_protocol
     from ..evaluation.report import pages_for, score
     from ..evaluation.report_page import render
-    from ..evaluation.runner import load_lines
     from ..writers.files import write_atomically
 
     rules = scoring_protocol(
@@ -152,21 +152,26 @@ def evaluate(
         ignore_punctuation=ignore_punctuation,
         collapse_spaces=collapse_spaces,
     )
-    lines = load_lines(data, limit)
+    line_set = load_line_set(data, limit)
+    lines, skipped = line_set.lines, len(line_set.skipped)
     pages = pages_for(lines, rules, page_pattern)
     source = _Source(lines, num_beams, device, batch_size)
     read = source.of_file(from_predictions) if from_predictions else source.of_model(model)
     if predictions:
         write_predictions(predictions, lines, read)
     other = source.of_model_or_file(against) if against else None
-    comparison = compare(lines, read, other, rules, pages=pages) if other else None
-    found = comparison.model if comparison else score(lines, read, rules, pages=pages)
+    comparison = None
+    if other:
+        comparison = compare(lines, read, other, rules, pages=pages, skipped=skipped)
+        found = comparison.model
+    else:
+        found = score(lines, read, rules, pages=pages, skipped=skipped)
     if report:
         page = render(data.name, lines, read, found, rules, comparison)
         write_atomically(report, page.encode())
     formatted = scores.as_json if output is Format.json else scores.as_text
     print(formatted(data, found, comparison), flush=True)
-    _judge(found, fail_over, unreadable=read.unreadable + (other.unreadable if other else 0))
+    _judge(found, fail_over)
 
 
 @dataclass(frozen=True)
@@ -202,8 +207,8 @@ class _Source:
         return self.of_file(Path(name)) if name.endswith(".tsv") else self.of_model(name)
 
 
-def _judge(report: Report, fail_over: float | None, *, unreadable: int) -> None:
-    """End with an exit code above 0 where the scores are too bad, or not of all pictures.
+def _judge(report: Report, fail_over: float | None) -> None:
+    """End with an exit code above 0 where the scores are too bad, or not of all that was given.
 
     Raises:
         RefusedError: the CER is over the limit.
@@ -213,5 +218,5 @@ def _judge(report: Report, fail_over: float | None, *, unreadable: int) -> None:
             f"The CER of {report.model}, {report.cer:.2f} %, is over {fail_over:g} %.",
             "See --report for where the errors are.",
         )
-    if unreadable:
+    if report.unreadable or report.skipped:
         raise typer.Exit(ImageError.exit_code)

@@ -15,6 +15,7 @@ from ..errors import TrOCRError
 from ..hub import check_new_folder, resolve_folder
 from ..labelled_lines import LabelledLine
 from . import console
+from .labelled import load_lines
 
 if TYPE_CHECKING:
     from ..optimize.parity import Parity
@@ -100,7 +101,6 @@ def _lines(source: Path, data: Path | None, limit: int | None) -> list[LabelledL
     Raises:
         DataError: the set cannot be read, or holds no lines.
     """
-    from ..evaluation.runner import load_lines
 
     if data is not None:
         return load_lines(data, limit)

@@ -13,6 +13,7 @@ from ..bundled import MODELS, bundled_folder
 from ..errors import CheckpointError, ImageError, OutputError, UsageError
 from ..hub import check_new_folder, resolve_folder
 from . import console
+from .labelled import load_lines
 
 if TYPE_CHECKING:
     from ..labelled_lines import LabelledLine
@@ -59,7 +60,6 @@ def quantize(
     folder = _source(model, output)
 
     from ..engine.stored import store_int8
-    from ..evaluation.runner import load_lines
     from ..optimize.quantize import choose_int8
 
     lines = load_lines(data, limit)

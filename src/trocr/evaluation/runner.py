@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from itertools import islice
+from dataclasses import replace
 from pathlib import Path
 
-from ..errors import DataError
-from ..labelled_lines import LabelledLine, read_labelled_lines
+from ..labelled_lines import LabelledLine, LineSet
+from ..line_sets import read_line_set
 from ..metrics import line_counts, scores_of
 from ..recognizer import Recognizer
 from ..stream import Reading, read_stream
@@ -17,16 +17,16 @@ from .protocols import ScoringProtocol
 from .report import Report, score
 
 
-def load_lines(data: str | Path, limit: int | None = None) -> list[LabelledLine]:
-    """The first ``limit`` lines of a labelled set, or all.
+def load_line_set(data: str | Path, limit: int | None = None) -> LineSet:
+    """A labelled set in any format, and of its lines the first ``limit``, or all.
+
+    Nothing that has a label and a picture is left out, readable or not.
 
     Raises:
         DataError: the set cannot be read, or holds no lines.
     """
-    lines = list(islice(read_labelled_lines(data), limit))
-    if not lines:
-        raise DataError(f"{data} holds no lines.", "labels.tsv needs rows after its header.")
-    return lines
+    found = read_line_set(data, scoring=True)
+    return replace(found, lines=found.lines[:limit])
 
 
 def read_lines(

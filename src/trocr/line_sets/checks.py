@@ -28,12 +28,12 @@ def checked(
 
     Args:
         scoring: labels may also be empty, and pictures are not looked at: to leave out what is
-            not readable, or there twice, would change the scores of a set.
+            not readable, or a copy of another, would change the scores of a set.
     """
     skipped: list[SkippedLine] = []
     candidates = _with_clean_labels(found, skipped, empty=scoring)
+    candidates = _unique(candidates, lambda one: one.file, "The same picture", skipped)
     if not scoring:
-        candidates = _unique(candidates, lambda one: one.file, "The same picture", skipped)
         candidates = [one for one in candidates if _loads(one, skipped)]
         candidates = _unique(candidates, _digest, "A copy of the same picture", skipped)
     pages = _folders_as_pages([one.file for one in candidates if one.page is None])
