@@ -365,6 +365,15 @@ def test_one_picture_with_two_labels(tmp_path):
     }
 
 
+def test_a_file_of_labels_does_not_have_its_neighbours_searched(tmp_path, monkeypatch):
+    put(tmp_path, {**pictures(), "labels.tsv": "file\ttext\n" + TSV})
+    put(tmp_path, {"other/page.xml": "<", "other.csv": "file,text\nd.png,x\n"})
+    parquet(tmp_path / "a.parquet", rows(["a.png"]))
+    monkeypatch.setattr(os, "walk", None)
+    assert texts(tmp_path / "labels.tsv") == TEXTS
+    assert texts(tmp_path / "a.parquet") == {"a.png": "text 0"}
+
+
 def test_links_to_folders(tmp_path):
     put(tmp_path, {"outside/a.png": picture(1), "outside/a.txt": "one"})
     inner = put(tmp_path / "set/inner", {"b.png": picture(2), "b.txt": "two"})

@@ -54,10 +54,11 @@ def open_tar(path: Path) -> Source:
         if isinstance(error, DataError):
             raise
         if not members:
-            raise DataError(f"{path} cannot be read: {reason(error)}.", "Copy it again.") from error
+            why = reason(error).partition(":\n")[0]  # what follows is every compression tried
+            raise DataError(f"{path} cannot be read: {why}.", "Copy it again.") from error
         trouble = f"It is damaged after {next(reversed(members))}: {reason(error)}."
         refused.append(SkippedLine(path.name, trouble))
-    return Source(path, sorted(members), lambda name: io.BytesIO(members[name]), refused)
+    return Source(path, lambda: sorted(members), lambda name: io.BytesIO(members[name]), refused)
 
 
 def _bad_member(member: tarfile.TarInfo, name: str) -> str:
@@ -109,7 +110,7 @@ def open_zip(path: Path) -> Iterator[Source]:
             except _ZIP_ERRORS as error:
                 raise DataError(f"{name} cannot be unpacked: {reason(error)}.") from error
 
-        yield Source(path, sorted(members), opened, refused)
+        yield Source(path, lambda: sorted(members), opened, refused)
 
 
 def _bad_zip_member(member: zipfile.ZipInfo, name: str) -> str:

@@ -56,18 +56,21 @@ def _around(path: Path) -> Source:
 
 
 def _folder(folder: Path, path: Path, only: str | None = None) -> Source:
-    names: list[str] = []
     refused: list[SkippedLine] = []
-    for name, trouble in _walk(folder):
-        if trouble:
-            refused.append(SkippedLine(name, trouble))
-        else:
-            names.append(name)
+
+    def listing() -> list[str]:
+        names = []
+        for name, trouble in _walk(folder):
+            if trouble:
+                refused.append(SkippedLine(name, trouble))
+            else:
+                names.append(name)
+        return sorted(names)
 
     def opened(name: str) -> IO[bytes]:
         return (folder / name).open("rb")
 
-    return Source(path, sorted(names), opened, refused, only, folder.absolute())
+    return Source(path, listing, opened, refused, only, folder.absolute())
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import IO
 
 from ..errors import DataError
@@ -28,7 +28,7 @@ class Source:
 
     Attributes:
         path: as the user gave it, for messages.
-        names: of all files, relative, with ``/``, sorted.
+        listing: finds the names of all files, relative, with ``/``, sorted.
         open: the file of a name; `DataError` where that fails.
         refused: files that are there and are not read.
         only: the one file that was asked for, where it was a file; its folder is the source.
@@ -36,11 +36,16 @@ class Source:
     """
 
     path: Path
-    names: list[str]
+    listing: Callable[[], list[str]]
     open: Callable[[str], IO[bytes]]
     refused: list[SkippedLine] = field(default_factory=list)
     only: str | None = None
-    folder: PurePath | None = None
+    folder: Path | None = None
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Of all files; of a single file of labels not needed before a picture is missing."""
+        return self.listing()
 
     def read(self, name: str) -> bytes:
         """The bytes of a file.
@@ -82,6 +87,9 @@ class Source:
     def at(self, path: str) -> str | None:
         """The name of the file at a path that may hold ``..``; None where there is none."""
         path = posixpath.normpath(unicodedata.normalize("NFC", path))
+        beside = self.folder if self.only is not None else None
+        if beside is not None and not bad_name(path) and (beside / path).is_file():
+            return path
         return self._by_path.get(path)
 
     def called(self, last_part: str) -> list[str]:
@@ -97,8 +105,8 @@ class Source:
         name = name.strip().replace("\\", "/")
         if not name:
             raise DataError("It names no picture.")
-        if self.folder is not None and PurePath(name).is_relative_to(self.folder):
-            folder, name = "", PurePath(name).relative_to(self.folder).as_posix()
+        if self.folder is not None and Path(name).is_relative_to(self.folder):
+            folder, name = "", Path(name).relative_to(self.folder).as_posix()
         if _ABSOLUTE.match(name):
             raise DataError(f"The name {name} is absolute; it must be relative to the set.")
         if posixpath.normpath(posixpath.join(folder, name)).startswith(".."):
