@@ -39,15 +39,13 @@ def read(source: Source) -> Reading:
     """All rows of all tables, and the pictures that no row names."""
     found: list[Candidate | SkippedLine] = []
     tables = []
-    others = []
     for name in _names(source):
         try:
             table = _table(source, name)
         except DataError as error:
-            others.append(SkippedLine(name, error.message))
+            found.append(SkippedLine(name, error.message))
         else:
             tables += [table] if table else []
-    found += [] if tables else others  # beside labels a table may say anything of the same lines
     used: set[str] = set()
     title = ""
     any_header = any(table.has_header for table in tables)
