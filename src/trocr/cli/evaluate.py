@@ -53,7 +53,7 @@ def evaluate(
         Path,
         typer.Argument(
             metavar="DATA",
-            help="A set of labelled lines: folder, archive or table, see docs/formats.md.",
+            help="Labelled lines: a folder, an archive or a table, see docs/line-sets.md.",
         ),
     ],
     model: Model = DEFAULT_MODEL,
