@@ -81,3 +81,14 @@ def test_bad_file_is_a_checkpoint_error_that_names_it(tmp_path, content):
         (tmp_path / "generation_config.json").write_text(content)
     with pytest.raises(CheckpointError, match=r"generation_config\.json"):
         GenerationConfig.from_pretrained(tmp_path)
+
+
+def test_update_changes_in_place_and_can_leave_what_is_set() -> None:
+    config = GenerationConfig(max_length=9, extra={"other": 1})
+    config.update(num_beams=2, max_length=7)
+    config.update(defaults_only=True, max_length=20, min_new_tokens=3)
+    assert config == GenerationConfig(
+        max_length=7, num_beams=2, min_new_tokens=3, extra={"other": 1}
+    )
+    with pytest.raises(UsageError, match="num_beems"):
+        config.update(num_beems=2)

@@ -109,7 +109,7 @@ def write_folder(folder: Path, stage1: bool, pickled: bool) -> Any:
 def rewrite_weights(folder: Path, model: Any, stage1: bool, pickled: bool) -> None:
     """Published names, with what the real files hold besides: pooler, tied head, float tensor."""
     path = folder / "model.safetensors"
-    tensors = VisionEncoderDecoderModel.from_pretrained(folder)._published_tensors()
+    tensors = VisionEncoderDecoderModel.from_pretrained(folder).published_tensors()
     tensors["encoder.pooler.dense.weight"] = torch.zeros(32, 32)
     tensors["encoder.pooler.dense.bias"] = torch.zeros(32)
     if stage1:

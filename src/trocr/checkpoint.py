@@ -165,6 +165,7 @@ def load_tensors(
         elif alias in state:
             state[original] = state[alias]
     expected = model.state_dict()
+    expected |= {alias: expected[original] for alias, original in tied.items()}
     problems = [
         ("missing", [table.to_published(k) for k in expected if k not in state]),
         ("unexpected", [table.to_published(k) for k in state if k not in expected]),

@@ -275,7 +275,7 @@ class ExportedModel(VisionEncoderDecoderModel):
         self.decoder.networks = networks
         self.generation_config = read_generation_config(folder)
 
-    def _published_tensors(self) -> dict[str, Tensor]:
+    def published_tensors(self) -> dict[str, Tensor]:
         raise UsageError(
             "An exported model has no weights to save.",
             "Copy its folder, or save the model that it was exported from.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from .errors import CheckpointError, UsageError
 
@@ -84,6 +84,8 @@ class GenerationConfig:
     pad_token_id: int | None = None
     eos_token_id: int | list[int] | None = None
     extra: dict[str, Any] = field(default_factory=dict)
+
+    _from_model_config: ClassVar[bool] = False  # the reference's Trainer asks
 
     def __post_init__(self) -> None:
         for name, default in _DEFAULTS.items():
@@ -173,6 +175,20 @@ class GenerationConfig:
                 f"Known are: {', '.join(sorted(_NAMES))}.",
             )
         return GenerationConfig(**{**self.settings(), **overrides}, extra=dict(self.extra))
+
+    def update(self, defaults_only: bool = False, **settings: Any) -> None:
+        """Change settings in place; with ``defaults_only`` those that are None.
+
+        Raises:
+            UsageError: an unknown setting, or a value that cannot work.
+        """
+        if defaults_only:
+            settings = {k: v for k, v in settings.items() if getattr(self, k, None) is None}
+        vars(self).update(vars(self.merged(**settings)))
+
+    def _get_default_generation_params(self) -> dict[str, Any]:
+        """Of the settings that are None in the reference: here they have their defaults already."""
+        return {}
 
     def settings(self) -> dict[str, Any]:
         """Return every setting by name, those at their default too."""

@@ -6,8 +6,10 @@ follow `transformers` 5.23, Pillow backend.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,6 +20,8 @@ from .batch import BatchFeature, to_arrays
 from .errors import CheckpointError, UsageError
 from .image import load_image
 from .line_image import LineImageProcessor, Placement
+
+PREPROCESSOR = "preprocessor_config.json"
 
 Size = Mapping[str, int]
 
@@ -93,6 +97,14 @@ class ViTImageProcessor:
         options |= {name: list(options[name]) for name in ("image_mean", "image_std")}
         options["resample"] = int(self.resample)
         return {**self.extra, **options, "image_processor_type": type(self).__name__}
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write ``preprocessor_config.json`` into ``folder``, made if it is not there."""
+        path = Path(folder) / PREPROCESSOR
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(
+            json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n", encoding="utf-8"
+        )
 
     def __call__(
         self, images: Any, return_tensors: str | None = None, **options: Any

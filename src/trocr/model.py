@@ -186,6 +186,8 @@ class VisionEncoderDecoderModel(GenerativeModel):
         constraint: Constraint | None = None,
         stop_repetition: RepetitionGuard | None = None,
         generator: torch.Generator | None = None,
+        labels: Tensor | None = None,
+        synced_gpus: bool = False,
         **overrides: Any,
     ) -> Tensor | GenerateOutput:
         """Write the text of images.
@@ -201,6 +203,8 @@ class VisionEncoderDecoderModel(GenerativeModel):
                 put in front where no row begins with it. Default: the start token.
             interpolate_pos_encoding, pixel_mask: for the encoders that know them.
             constraint, stop_repetition, generator: see ``decoding.generate``.
+            labels, synced_gpus: what the reference's Trainer gives besides; without effect on the
+                text.
             overrides: any field of ``GenerationConfig``.
 
         Returns:
@@ -211,6 +215,8 @@ class VisionEncoderDecoderModel(GenerativeModel):
             UsageError: no images, no start token, or settings that cannot work.
         """
         settings = self.generation_settings(generation_config, **overrides)
+        if labels is not None:
+            self._name_limit()
         if encoder_outputs is None:
             options: dict[str, Any] = {} if pixel_mask is None else {"pixel_mask": pixel_mask}
             if interpolate_pos_encoding:
@@ -227,6 +233,11 @@ class VisionEncoderDecoderModel(GenerativeModel):
             generator=generator,
         )
         return output if settings.return_dict_in_generate else output.sequences
+
+    def _name_limit(self) -> None:
+        """Write into ``generation_config`` where texts end anyway: the Trainer pads to there."""
+        limit = self.generation_settings().max_length
+        self.generation_config.max_length = limit or self.config.decoder.max_position_embeddings
 
     def _prompt(self, settings: GenerationConfig, states: Tensor, given: Tensor | None) -> Tensor:
         token = settings.decoder_start_token_id

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -58,6 +58,10 @@ class PretrainedModel(nn.Module):
     published_names: ClassVar[NamePairs] = ()
 
     supports_gradient_checkpointing = True
+    main_input_name = "pixel_values"
+    # What the reference's Trainer asks for.
+    accepts_loss_kwargs = False  # the loss is the mean of its own batch
+    _keys_to_ignore_on_save: ClassVar[None] = None
 
     config: Any
     packed_parameters = 0  # how many ``engine.prepare`` has packed, after which none is saved
@@ -71,11 +75,18 @@ class PretrainedModel(nn.Module):
     def dtype(self) -> torch.dtype:
         return next(p.dtype for p in self.parameters() if p.is_floating_point())
 
-    def num_parameters(self, only_trainable: bool = False) -> int:
-        """Number of scalars, shared ones counted once."""
+    def num_parameters(self, only_trainable: bool = False, exclude_embeddings: bool = False) -> int:
+        """Number of scalars, shared ones counted once.
+
+        Args:
+            exclude_embeddings: leave out those of ``nn.Embedding``.
+        """
         if self.packed_parameters:
             return 0 if only_trainable else self.packed_parameters
-        return sum(p.numel() for p in self.parameters() if p.requires_grad or not only_trainable)
+        embeddings = [m.weight for m in self.modules() if isinstance(m, nn.Embedding)]
+        left_out = set(embeddings) if exclude_embeddings else set()
+        counted = (p for p in self.parameters() if p not in left_out)
+        return sum(p.numel() for p in counted if p.requires_grad or not only_trainable)
 
     @property
     def is_gradient_checkpointing(self) -> bool:
@@ -94,6 +105,24 @@ class PretrainedModel(nn.Module):
             stack.gradient_checkpointing = True
             stack.checkpointing_options = gradient_checkpointing_kwargs or {}
 
+    def activation_checkpointing_enable(
+        self,
+        activation_checkpointing_kwargs: dict[str, Any] | None = None,
+        every_n_layers: int = 1,
+        offload: bool = False,
+    ) -> None:
+        """The newer name of ``gradient_checkpointing_enable``.
+
+        Raises:
+            UsageError: only some layers are asked for, or memory elsewhere.
+        """
+        if every_n_layers != 1 or offload:
+            raise UsageError(
+                f"Checkpointing with every_n_layers={every_n_layers}, offload={offload}.",
+                "Only every_n_layers=1 without offload is there.",
+            )
+        self.gradient_checkpointing_enable(activation_checkpointing_kwargs)
+
     def gradient_checkpointing_disable(self) -> None:
         for stack in self._layer_stacks():
             stack.gradient_checkpointing = False
@@ -107,6 +136,27 @@ class PretrainedModel(nn.Module):
 
     def tie_weights(self) -> None:
         """Make every parameter of ``tied_names`` the other one."""
+
+    def state_dict(self, *args: Any, **options: Any) -> Any:
+        """As of any module, but without the second names of shared tensors."""
+        state = super().state_dict(*args, **options)
+        prefix = options.get("prefix", "")
+        for alias, original in self.tied_names().items():
+            one, other = state.get(prefix + alias), state.get(prefix + original)
+            if one is not None and other is not None and one.data_ptr() == other.data_ptr():
+                del state[prefix + alias]
+        return state
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        """As of any module, of names as here or as published; shared tensors may come once."""
+        table = self.key_table()
+        state = {table.to_ours(name): tensor for name, tensor in state_dict.items()}
+        for alias, original in self.tied_names().items():
+            if original in state:
+                state.setdefault(alias, state[original])
+        return super().load_state_dict(state, strict, assign)
 
     def key_table(self) -> KeyTable:
         """Names here and in the published files."""
@@ -236,17 +286,13 @@ class PretrainedModel(nn.Module):
         folder = Path(save_directory)
         if folder.is_file():
             raise UsageError(f"{folder} is a file.", "Name a folder to save the model in.")
-        self.config.architectures = [type(self).__name__]
-        dtype_key = "torch_dtype" if hasattr(self.config, "torch_dtype") else "dtype"
-        setattr(self.config, dtype_key, str(self.dtype).removeprefix("torch."))
         write_tensors(
             folder,
-            self._published_tensors(),
+            self.published_tensors(),
             max_shard_size=max_shard_size,
             safe_serialization=safe_serialization,
         )
-        self.config.save_pretrained(folder)
-        self._save_extras(folder)
+        self.save_settings(folder)
         if push_to_hub:
             upload_folder(folder, repo_id or folder.name, token=token)
 
@@ -283,9 +329,18 @@ class PretrainedModel(nn.Module):
                 commit_message=commit_message,
             )
 
-    def _published_tensors(self) -> dict[str, Tensor]:
-        table, shared = self.key_table(), self.tied_names()
-        return {table.to_published(k): t for k, t in self.state_dict().items() if k not in shared}
+    def save_settings(self, folder: str | Path) -> None:
+        """Write what ``save_pretrained`` writes besides the weights."""
+        self.config.architectures = [type(self).__name__]
+        dtype_key = "torch_dtype" if hasattr(self.config, "torch_dtype") else "dtype"
+        setattr(self.config, dtype_key, str(self.dtype).removeprefix("torch."))
+        self.config.save_pretrained(folder)
+        self._save_extras(Path(folder))
+
+    def published_tensors(self) -> dict[str, Tensor]:
+        """The weights by their published names."""
+        table = self.key_table()
+        return {table.to_published(name): tensor for name, tensor in self.state_dict().items()}
 
     def _save_extras(self, folder: Path) -> None:
         """Write what a folder of this class holds besides configuration and weights."""

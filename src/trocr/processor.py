@@ -9,10 +9,10 @@ from typing import Any
 from .batch import BatchFeature
 from .errors import CheckpointError, UsageError
 from .hub import PROCESSOR_FILES, resolve_folder, upload_folder
-from .image_processor import ImageProcessor, image_processor_from_dict
+from .image_processor import PREPROCESSOR, ImageProcessor, image_processor_from_dict
 from .tokenizer import Tokenizer
 
-_PREPROCESSOR, _PROCESSOR = "preprocessor_config.json", "processor_config.json"
+_PROCESSOR = "processor_config.json"
 _TEXT_OPTIONS = (
     "padding",
     "truncation",
@@ -154,7 +154,7 @@ class TrOCRProcessor:
             raise UsageError(f"{folder} is a file.", "Name a folder to save the processor in.")
         written = list(self.tokenizer.save_pretrained(folder))
         config = {**self.image_processor.to_dict(), "processor_class": type(self).__name__}
-        stale, name = _PROCESSOR, _PREPROCESSOR
+        stale, name = _PROCESSOR, PREPROCESSOR
         if not legacy_serialization:
             stale, name = name, stale
             del config["processor_class"]
@@ -170,7 +170,7 @@ class TrOCRProcessor:
 
 def _read_image_processor(folder: Path) -> ImageProcessor:
     """From ``processor_config.json`` (nested, 5.x), else from ``preprocessor_config.json``."""
-    for name in (_PROCESSOR, _PREPROCESSOR):
+    for name in (_PROCESSOR, PREPROCESSOR):
         path = folder / name
         if not path.is_file():
             continue
@@ -187,6 +187,6 @@ def _read_image_processor(folder: Path) -> ImageProcessor:
                 "Copy or download it again.",
             ) from error
     raise CheckpointError(
-        f"No image processor in {folder}: looked for {_PROCESSOR} and {_PREPROCESSOR}.",
+        f"No image processor in {folder}: looked for {_PROCESSOR} and {PREPROCESSOR}.",
         "Give the folder of a model that was saved together with its processor.",
     )
