@@ -413,6 +413,23 @@ def test_tables_beside_the_one_with_labels(tmp_path):
     assert "one of texts (text, " in found["types.tsv"]
 
 
+def test_predictions_beside_labels(tmp_path):
+    predictions = "file\tlabel\tprediction\na.png\tx\ty\n"
+    put(tmp_path, {**pictures(), "labels.tsv": "file\ttext\n" + TSV, "read.tsv": predictions})
+    assert texts(tmp_path) == TEXTS
+    assert list(reasons(tmp_path)) == ["read.tsv"]
+    assert texts(tmp_path / "read.tsv") == {"a.png": "x"}
+
+
+def test_for_scores_what_cannot_be_trained_on_is_kept(tmp_path):
+    files = {"a.png": picture(1), "copy.png": picture(1), "bad.png": b"", "blank.png": picture(2)}
+    rows = "a.png\tone\ncopy.png\ttwo\nbad.png\tthree\nblank.png\t\ngone.png\tfour\n"
+    put(tmp_path, {**files, "labels.tsv": "file\ttext\n" + rows})
+    found = read_line_set(tmp_path, scoring=True)
+    assert [line.text for line in found.lines] == ["one", "two", "three", ""]
+    assert [one.where for one in found.skipped] == ["labels.tsv line 6"]
+
+
 def test_nothing_to_read(tmp_path):
     with pytest.raises(DataError, match=r"There is no .*nowhere"):
         read_line_set(tmp_path / "nowhere")

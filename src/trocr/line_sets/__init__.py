@@ -31,7 +31,7 @@ def read_line_set(path: str | Path, *, scoring: bool = False) -> LineSet:
         path: a folder, an archive (``.tar``, ``.tar.gz``, ``.zip``), or a file of labels, whose
             pictures are in its folder. Nothing is unpacked to disk.
         scoring: keep what has a label and cannot be trained on: an empty label, a damaged picture,
-            the same picture twice.
+            a copy of another picture.
 
     Raises:
         DataError: there is nothing at `path`, or no line that can be read.

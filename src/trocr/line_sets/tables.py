@@ -125,8 +125,7 @@ def _lines(text: str, name: str) -> Iterator[tuple[str, str]]:
 
 
 def _table(source: Source, name: str) -> _Table | None:
-    """A table, its delimiter and header told by its first rows; None for running text, and for
-    the predictions of `trocr evaluate`.
+    """A table, its delimiter and header told by its first rows; None for running text.
 
     Raises:
         DataError: it cannot be read, or is no table of pictures and labels.
@@ -148,8 +147,8 @@ def _delimited_table(source: Source, name: str, text: str) -> _Table | None:
         for delimiter, rows in tables.items()
     }
     for delimiter, head in heads.items():
-        if head and called(PREDICTION, head[0]):
-            return None
+        if head and called(PREDICTION, head[0]) and source.only is None:
+            raise DataError("It holds predictions; it is read where its own path is given.")
         if head and Columns.among(head[0]):
             return _Table(
                 name, True, _rows(islice(tables[delimiter](), 1, None), head[0], delimiter)
