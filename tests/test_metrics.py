@@ -124,11 +124,9 @@ def test_reliability_leaves_out_empty_bins() -> None:
 
 
 def test_rejection_curve_keeps_the_surest_lines() -> None:
-    predictions, references = ["ab", "cx", "ef"], ["ab", "cd", "gh"]
-    curve = rejection_curve(predictions, references, [0.9, 0.5, 0.2])
-    assert curve == pytest.approx([0.0, 25.0, 50.0])
-    assert rejection_curve(predictions, references, [0.2, 0.5, 0.9]) == pytest.approx(
-        [100.0, 75.0, 50.0]
-    )
+    counts = line_counts(["ab", "cx", "ef"], ["ab", "cd", "gh"])
+    assert rejection_curve(counts, [0.9, 0.5, 0.2]) == pytest.approx([0.0, 25.0, 50.0])
+    assert rejection_curve(counts, [0.2, 0.5, 0.9]) == pytest.approx([100.0, 75.0, 50.0])
+    assert rejection_curve(counts, [0.5, 0.5, 0.5]) == pytest.approx([0.0, 25.0, 50.0])
     with pytest.raises(UsageError, match="2 predictions for 3 references"):
-        rejection_curve(predictions, references, [0.2, 0.5])
+        rejection_curve(counts, [0.2, 0.5])

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -67,7 +66,7 @@ def scores_of(counts: NDArray[Any]) -> dict[str, FloatArray]:
     }
 
 
-def _percentages(part: FloatArray, whole: FloatArray) -> FloatArray:
+def _percentages(part: FloatArray | np.float64, whole: FloatArray | np.float64) -> FloatArray:
     """Of an empty whole, an empty part is 0 and any other 100."""
     return np.where(whole > 0, 100 * part / np.maximum(whole, 1), 100.0 * (part > 0))
 
@@ -76,7 +75,7 @@ def character_error_rate(predictions: Sequence[str], references: Sequence[str]) 
     """Edits over reference characters, summed over all lines (may pass 100)."""
     _check_lengths(predictions, references)
     edits = sum(Levenshtein.distance(p, r) for p, r in zip(predictions, references, strict=True))
-    return _percentage(edits, sum(map(len, references)))
+    return float(_percentages(np.float64(edits), np.float64(sum(map(len, references)))))
 
 
 def word_error_rate(predictions: Sequence[str], references: Sequence[str]) -> float:
@@ -167,30 +166,23 @@ def expected_calibration_error(
     return sum(one.lines * abs(one.confidence - one.right) for one in table) / max(1, len(right))
 
 
-def rejection_curve(
-    predictions: Sequence[str], references: Sequence[str], confidences: Sequence[float]
-) -> list[float]:
+def rejection_curve(counts: IntArray, confidences: Sequence[float]) -> list[float]:
     """Character error rate of what is kept, the least confident lines rejected.
+
+    Args:
+        counts: (lines, 8), of ``line_counts``.
 
     Returns:
         percentages; item ``k`` is over the ``k + 1`` most confident lines. Lines of equal
         confidence are kept or rejected in the order they have.
     """
-    _check_lengths(predictions, references)
-    _check_lengths(confidences, references)
-    order = sorted(range(len(confidences)), key=lambda i: -confidences[i])
-    edits = accumulate(Levenshtein.distance(predictions[i], references[i]) for i in order)
-    characters = accumulate(len(references[i]) for i in order)
-    return [_percentage(part, whole) for part, whole in zip(edits, characters, strict=True)]
+    _check_lengths(confidences, counts)
+    order = np.argsort(-np.asarray(confidences, np.float64), kind="stable")
+    curve: list[float] = scores_of(counts[order].cumsum(0))["cer"].tolist()
+    return curve
 
 
-def _percentage(part: int, whole: int) -> float:
-    if whole == 0:
-        return 0.0 if part == 0 else 100.0
-    return 100 * part / whole
-
-
-def _check_lengths(predictions: Sequence[object], references: Sequence[object]) -> None:
+def _check_lengths(predictions: Sized, references: Sized) -> None:
     if len(predictions) != len(references):
         raise UsageError(
             f"{len(predictions)} predictions for {len(references)} references.",

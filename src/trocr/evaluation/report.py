@@ -263,7 +263,7 @@ def confidence_scores(found: Scored, confidences: Sequence[float] | None) -> dic
         names = ("ece", "aurc", "cer_kept", "reliability", "rejection")
         return dict.fromkeys(names)
     right = [text == label for text, label in zip(found.predicted, found.true, strict=True)]
-    curve = rejection_curve(found.predicted, found.true, confidences)
+    curve = rejection_curve(found.lines, confidences)
     kept = {share: max(1, round(len(curve) * share / 100)) for share in SHARES_KEPT}
     points = sorted({max(1, round(len(curve) * share / 100)) for share in range(1, 101)})
     return {
