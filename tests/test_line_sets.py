@@ -414,11 +414,14 @@ def test_tables_beside_the_one_with_labels(tmp_path):
 
 
 def test_predictions_beside_labels(tmp_path):
-    predictions = "file\tlabel\tprediction\na.png\tx\ty\n"
-    put(tmp_path, {**pictures(), "labels.tsv": "file\ttext\n" + TSV, "read.tsv": predictions})
+    """What `trocr evaluate` wrote copies labels; a table of somebody's own may hold them."""
+    ours = "file\tlabel\tprediction\tconfidence\na.png\tx\ty\t0.5\n"
+    put(tmp_path, {**pictures(), "labels.tsv": "file\ttext\n" + TSV, "read.tsv": ours})
     assert texts(tmp_path) == TEXTS
-    assert list(reasons(tmp_path)) == ["read.tsv"]
+    assert reasons(tmp_path) == {}
     assert texts(tmp_path / "read.tsv") == {"a.png": "x"}
+    put(tmp_path / "own", {"a.png": picture(1), "t.csv": "file,prediction,text\na.png,0ne,one\n"})
+    assert texts(tmp_path / "own") == {"a.png": "one"}
 
 
 def test_for_scores_what_cannot_be_trained_on_is_kept(tmp_path):

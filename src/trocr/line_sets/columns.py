@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 FILE = ("file", "file_name", "filename", "image", "image_path", "path")
 TEXT = ("text", "transcription", "ground_truth", "gt", "sentence", "label")
 PAGE = ("document", "document_id", "doc_id", "page", "page_id")  # the larger unit first
-PREDICTION = ("prediction",)  # as `trocr evaluate` writes; the label beside it is a copy
+PREDICTIONS = ("file", "label", "prediction", "confidence")  # copies labels from where they are
 
 NEEDED = f"a column of pictures ({', '.join(FILE)}) and one of texts ({', '.join(TEXT)})"
 

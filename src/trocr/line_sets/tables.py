@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from ..errors import DataError
 from ..image import reason
 from ..labelled_lines import SkippedLine
-from .columns import FILE, NEEDED, PREDICTION, Columns, called
+from .columns import FILE, NEEDED, PREDICTIONS, Columns, called
 from .found import Candidate, Format, Reading
 from .labels import decoded
 from .sidecars import label_files
@@ -125,7 +125,8 @@ def _lines(text: str, name: str) -> Iterator[tuple[str, str]]:
 
 
 def _table(source: Source, name: str) -> _Table | None:
-    """A table, its delimiter and header told by its first rows; None for running text.
+    """A table, its delimiter and header told by its first rows; None for what need not be one:
+    running text, and the predictions that `trocr evaluate` wrote.
 
     Raises:
         DataError: it cannot be read, or is no table of pictures and labels.
@@ -147,8 +148,8 @@ def _delimited_table(source: Source, name: str, text: str) -> _Table | None:
         for delimiter, rows in tables.items()
     }
     for delimiter, head in heads.items():
-        if head and called(PREDICTION, head[0]) and source.only is None:
-            raise DataError("It holds predictions; it is read where its own path is given.")
+        if head and tuple(head[0]) == PREDICTIONS and source.only is None:
+            return None
         if head and Columns.among(head[0]):
             return _Table(
                 name, True, _rows(islice(tables[delimiter](), 1, None), head[0], delimiter)
