@@ -105,7 +105,7 @@ def losses(trainer: Any) -> list[float]:
 
 
 def test_it_learns_what_the_reference_learns(folder: Path, tmp_path: Path) -> None:
-    ours = trainer_of(trocr, folder, tmp_path / "ours")
+    ours = trainer_of(trocr, folder, tmp_path / "ours", report_to=["tensorboard"])
     theirs = trainer_of(transformers, folder, tmp_path / "theirs", transformers.Seq2SeqTrainer)
     ours.train()
     theirs.train()

@@ -68,11 +68,14 @@ class ModelConfig:
             keys = list(dict.fromkeys((*self._file_keys, *changed)))
         return {k: _plain(current[self._aliases.get(k, k)]) for k in keys}
 
+    def to_json_string(self) -> str:
+        """The content of ``config.json``."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
+
     def save_pretrained(self, folder: str | Path) -> None:
         """Write ``config.json`` into ``folder``."""
         Path(folder).mkdir(parents=True, exist_ok=True)
-        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
-        (Path(folder) / "config.json").write_text(text + "\n", encoding="utf-8")
+        (Path(folder) / "config.json").write_text(self.to_json_string(), encoding="utf-8")
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> Any:

@@ -170,11 +170,10 @@ _ID_SETTINGS = (
 
 
 def _extended_rows(old_size: int, old: Tokenizer, new: Tokenizer) -> _Rows:
-    known = set(old.get_vocab().values())
-    added = [i for i in new.get_vocab().values() if i not in known]
+    added = set(new.get_vocab().values()) - set(old.get_vocab().values())
     size = max(old_size, max(added) + 1)  # published models have rows that no token uses
     rows = _Rows(size, {i: i for i in range(old_size) if i not in added})
-    _add_alike(rows, added, old, new)
+    _add_alike(rows, sorted(added), old, new)
     return rows
 
 
