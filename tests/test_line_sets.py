@@ -93,6 +93,18 @@ def test_a_table_in_its_folder_names_pictures_from_there_from_the_top_or_alone(t
     assert list(texts(tmp_path)) == ["train/x/a.png", *names[1:]]
 
 
+def test_the_parts_of_an_image_folder(tmp_path):
+    for number, split in enumerate(("train", "test")):
+        table = {f"{split}/metadata.csv": f"file_name,text\n1.png,{split}\n"}
+        put(tmp_path, {**table, f"{split}/1.png": picture(number)})
+    found = read_line_set(tmp_path)
+    assert found.format == "metadata.csv"
+    assert [(line.file, line.text, line.page) for line in found.lines] == [
+        ("test/1.png", "test", ""),
+        ("train/1.png", "train", ""),
+    ]
+
+
 @pytest.mark.parametrize("suffix", [".gt.txt", ".txt"])
 def test_pictures_with_texts_beside(tmp_path, suffix):
     labels = {name.replace(".png", suffix): text + "\n" for name, text in TEXTS.items()}

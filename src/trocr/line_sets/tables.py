@@ -47,19 +47,20 @@ def read(source: Source) -> Reading:
         else:
             tables += [table] if table else []
     used: set[str] = set()
-    title = ""
+    read_tables = []
     any_header = any(table.has_header for table in tables)
     for table in tables:
         if any_header and not table.has_header:
             found.append(SkippedLine(table.name, "It has no header row, and another table has."))
             continue
-        title += " and " * bool(title) + posixpath.basename(table.name)
+        read_tables.append(posixpath.basename(table.name))
         found += _lines_of(source, table, used)
-    if source.only is None:
+    title = " and ".join(dict.fromkeys(read_tables))
+    if source.only is None and read_tables:
         found += [
             SkippedLine(name, f"It has no label: no row of {title} names it.")
             for name in source.pictures
-            if title and name not in used
+            if name not in used
         ]
     return Reading(title, found)
 
