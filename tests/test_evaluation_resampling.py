@@ -91,3 +91,12 @@ def test_pages_are_drawn_whole() -> None:
     assert by_page.cer == by_line.cer == 50.0
     assert by_page.intervals["cer"] == (20.0, 80.0)  # of 10 tosses, 2 to 8
     assert by_line.intervals["cer"] == pytest.approx((40.0, 60.0), abs=1.5)
+
+
+def test_one_page_is_resampled_by_line() -> None:
+    lines = [LabelledLine(f"{i}.png", b"", "ab", page="the only one") for i in range(10)]
+    texts = Predictions("reader", ["ab", "xx"] * 5, None)
+    found = score(lines, texts, scoring_protocol("sroie")).resampling
+    assert (found.unit, found.units, found.pages) == ("line", 10, "")
+    found = score(lines, texts, scoring_protocol("sroie-image")).resampling
+    assert (found.unit, found.units, found.pages) == ("page", 1, "given")

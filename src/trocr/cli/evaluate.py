@@ -24,7 +24,6 @@ from .options import (
 
 if TYPE_CHECKING:
     from ..evaluation.predictions import Predictions
-    from ..evaluation.report import Report
     from ..labelled_lines import LabelledLine
 
 
@@ -166,12 +165,18 @@ def evaluate(
         found = comparison.model
     else:
         found = score(lines, read, rules, pages=pages, skipped=skipped)
+    formatted = scores.as_json if output is Format.json else scores.as_text
+    print(formatted(data, found, comparison), flush=True)
     if report:
         page = render(data.name, lines, read, found, rules, comparison)
         write_atomically(report, page.encode())
-    formatted = scores.as_json if output is Format.json else scores.as_text
-    print(formatted(data, found, comparison), flush=True)
-    _judge(found, fail_over)
+    if fail_over is not None and found.cer > fail_over:
+        raise RefusedError(
+            f"The CER of {found.model}, {found.cer:.2f} %, is over {fail_over:g} %.",
+            "Where the errors are: see --report.",
+        )
+    if skipped or read.unreadable or (other and other.unreadable):
+        raise typer.Exit(ImageError.exit_code)
 
 
 @dataclass(frozen=True)
@@ -205,18 +210,3 @@ class _Source:
 
     def of_model_or_file(self, name: str) -> Predictions:
         return self.of_file(Path(name)) if name.endswith(".tsv") else self.of_model(name)
-
-
-def _judge(report: Report, fail_over: float | None) -> None:
-    """End with an exit code above 0 where the scores are too bad, or not of all that was given.
-
-    Raises:
-        RefusedError: the CER is over the limit.
-    """
-    if fail_over is not None and report.cer > fail_over:
-        raise RefusedError(
-            f"The CER of {report.model}, {report.cer:.2f} %, is over {fail_over:g} %.",
-            "See --report for where the errors are.",
-        )
-    if report.unreadable or report.skipped:
-        raise typer.Exit(ImageError.exit_code)

@@ -139,12 +139,14 @@ class Scored:
     Attributes:
         lines: (lines, 8), as of ``metrics.line_counts``.
         units: (units, 8), the same by what is resampled; their sum makes the scores.
+        unit: ``"page"`` or ``"line"``.
     """
 
     predicted: list[str]
     true: list[str]
     lines: IntArray
     units: IntArray
+    unit: str
 
 
 def pages_for(
@@ -193,34 +195,29 @@ def scored(
     predicted = [protocol.normalize(text) for text in predictions.texts]
     true = [protocol.normalize(line.text) for line in lines]
     counts = line_counts(predicted, true)
-    return Scored(predicted, true, counts, _by_unit(counts, predicted, true, pages, protocol))
-
-
-def _by_unit(
-    counts: IntArray,
-    predicted: Sequence[str],
-    true: Sequence[str],
-    pages: Pages,
-    protocol: ScoringProtocol,
-) -> IntArray:
-    """Sums by page, the words of a page pooled if the protocol asks for it."""
-    if unit_of(pages) == "line":
-        return counts
-    _, page = np.unique(pages.names, return_inverse=True)
-    units = np.zeros((page.max() + 1, counts.shape[1]), np.int64)
-    np.add.at(units, page, counts)
+    if not pages.source or (len(set(pages.names)) == 1 and not protocol.by_page):
+        return Scored(predicted, true, counts, counts, "line")
+    units = _by_page(counts, pages)
     if protocol.by_page:
-        words: list[tuple[list[str], list[str]]] = [([], []) for _ in units]
-        for number, prediction, reference in zip(page.tolist(), predicted, true, strict=True):
-            words[number][0].extend(prediction.split())
-            words[number][1].extend(reference.split())
-        units[:, COUNTS.index("matched")] = [matched_words(*pair) for pair in words]
-    return units
+        units[:, COUNTS.index("matched")] = _matched_by_page(predicted, true, pages)
+    return Scored(predicted, true, counts, units, "page")
 
 
-def unit_of(pages: Pages) -> str:
-    """``"page"`` or ``"line"``: what is resampled."""
-    return "page" if pages.source else "line"
+def _by_page(counts: IntArray, pages: Pages) -> IntArray:
+    """(pages, 8): sums over the lines of each page, pages in the order of their first lines."""
+    number = {name: i for i, name in enumerate(dict.fromkeys(pages.names))}
+    sums = np.zeros((len(number), counts.shape[1]), np.int64)
+    np.add.at(sums, [number[name] for name in pages.names], counts)
+    return sums
+
+
+def _matched_by_page(predicted: Sequence[str], true: Sequence[str], pages: Pages) -> list[int]:
+    """Words that both sides have, all lines of a page together; in the order of `_by_page`."""
+    words: dict[str, tuple[list[str], list[str]]] = {name: ([], []) for name in pages.names}
+    for name, prediction, reference in zip(pages.names, predicted, true, strict=True):
+        words[name][0].extend(prediction.split())
+        words[name][1].extend(reference.split())
+    return [matched_words(*both) for both in words.values()]
 
 
 def report_of(
@@ -246,7 +243,9 @@ def report_of(
         skipped=skipped,
         **scores,
         intervals={name: interval(values) for name, values in drawn.items()},
-        resampling=Resampling(unit_of(pages), len(found.units), pages.source),
+        resampling=Resampling(
+            found.unit, len(found.units), pages.source if found.unit == "page" else ""
+        ),
         confusions=table,
         by_class=errors_by_class(table, found.true),
         by_length=errors_by_length(found.lines),
