@@ -144,8 +144,9 @@ def test_labels_of_another_vocabulary(tokenizer: Tokenizer) -> None:
 
 def test_padding_in_labels_is_said() -> None:
     model = copy.deepcopy(pair("vit").ours)
-    with pytest.warns(UserWarning, match=r"pad_token_id \(1\).*-100"):
+    with pytest.warns(UserWarning, match=r"pad_token_id \(1\).*-100") as said:
         padded = model(images(1), labels=torch.tensor([[5, 2, 1]])).loss
+    assert said[0].filename == __file__
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         ignored = model(images(1), labels=torch.tensor([[5, 2, IGNORED]])).loss

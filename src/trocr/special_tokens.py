@@ -129,5 +129,5 @@ def check_labels(labels: Tensor, vocab_size: int, pad: int) -> None:
         warnings.warn(
             f"The labels hold pad_token_id ({pad}), which the model will learn to write: "
             f"replace it with {IGNORED}.",
-            stacklevel=4,  # where the model was called
+            stacklevel=6,  # where the model was called
         )
