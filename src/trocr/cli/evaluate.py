@@ -168,7 +168,7 @@ def evaluate(
     formatted = scores.as_json if output is Format.json else scores.as_text
     print(formatted(data, found, comparison), flush=True)
     if report:
-        page = render(data.name, lines, read, found, rules, comparison)
+        page = render(data.resolve().name, lines, read, found, rules, comparison)
         write_atomically(report, page.encode())
     if fail_over is not None and found.cer > fail_over:
         raise RefusedError(

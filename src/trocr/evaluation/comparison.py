@@ -10,7 +10,7 @@ import numpy as np
 
 from ..labelled_lines import LabelledLine
 from ..line_pages import Pages
-from ..metrics import COUNTS, scores_of
+from ..metrics import COUNTS, FloatArray, scores_of
 from .predictions import Predictions
 from .protocols import ScoringProtocol
 from .report import Report, Scored, pages_for, report_of, scored
@@ -90,20 +90,21 @@ def compare(
     pages = pages or pages_for(lines, protocol)
     ours = scored(lines, predictions, protocol, pages)
     theirs = scored(lines, against, protocol, pages)
-    report = report_of(ours, predictions, protocol, pages, skipped)
+    # The same draws for both, or the difference would seem as uncertain as each score.
+    drawn = np.hsplit(bootstrap(np.hstack([ours.units, theirs.units])), 2)
     return Comparison(
-        model=report,
-        against=report_of(theirs, against, protocol, pages, skipped),
-        differences=_differences(ours, theirs),
-        test=TEST.format(unit=report.resampling.unit),
+        model=report_of(ours, drawn[0], predictions, protocol, pages, skipped),
+        against=report_of(theirs, drawn[1], against, protocol, pages, skipped),
+        differences=_differences(ours, theirs, *drawn),
+        test=TEST.format(unit=ours.unit),
         changed=_changed(lines, ours, theirs),
     )
 
 
-def _differences(ours: Scored, theirs: Scored) -> dict[str, Difference]:
-    together = bootstrap(np.hstack([ours.units, theirs.units]))
-    width = len(COUNTS)
-    drawn, drawn_against = scores_of(together[:, :width]), scores_of(together[:, width:])
+def _differences(
+    ours: Scored, theirs: Scored, drawn_sums: FloatArray, drawn_sums_against: FloatArray
+) -> dict[str, Difference]:
+    drawn, drawn_against = scores_of(drawn_sums), scores_of(drawn_sums_against)
     true, true_against = scores_of(ours.units.sum(0)), scores_of(theirs.units.sum(0))
     p = p_values(ours.units, theirs.units, scores_of)
     return {

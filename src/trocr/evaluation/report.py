@@ -13,6 +13,7 @@ from ..labelled_lines import LabelledLine
 from ..line_pages import Pages, counted, pages_of
 from ..metrics import (
     COUNTS,
+    FloatArray,
     IntArray,
     confidence_bins,
     expected_calibration_error,
@@ -182,7 +183,7 @@ def score(
     """
     pages = pages or pages_for(lines, protocol)
     found = scored(lines, predictions, protocol, pages)
-    return report_of(found, predictions, protocol, pages, skipped)
+    return report_of(found, bootstrap(found.units), predictions, protocol, pages, skipped)
 
 
 def scored(
@@ -222,14 +223,14 @@ def _matched_by_page(predicted: Sequence[str], true: Sequence[str], pages: Pages
 
 def report_of(
     found: Scored,
+    drawn: FloatArray,
     predictions: Predictions,
     protocol: ScoringProtocol,
     pages: Pages,
     skipped: int,
 ) -> Report:
-    """The report of a set that is counted."""
+    """The report of a set that is counted; ``drawn`` is the ``bootstrap`` of its units."""
     table = confusions(found.predicted, found.true)
-    drawn = scores_of(bootstrap(found.units))
     scores: dict[str, Any] = {
         **{name: float(value) for name, value in scores_of(found.units.sum(0)).items()},
         **confidence_scores(found, predictions.confidences),
@@ -242,7 +243,7 @@ def report_of(
         unreadable=predictions.unreadable,
         skipped=skipped,
         **scores,
-        intervals={name: interval(values) for name, values in drawn.items()},
+        intervals={name: interval(values) for name, values in scores_of(drawn).items()},
         resampling=Resampling(
             found.unit, len(found.units), pages.source if found.unit == "page" else ""
         ),
