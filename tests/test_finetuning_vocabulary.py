@@ -12,6 +12,7 @@ from line_models import CHARACTERS, tiny_line_model
 from reference_models import IMAGE_SIZE, Variant, images, randomise, reference_config
 from test_tokenizer import SHARED, byte_level_folder, unigram_folder
 
+from trocr.config import VisionEncoderDecoderConfig
 from trocr.errors import UsageError
 from trocr.image_processor import ViTImageProcessor
 from trocr.model import VisionEncoderDecoderModel
@@ -195,6 +196,17 @@ def test_nothing_changes_where_nothing_is_missing() -> None:
     for how in ("keep", "extend"):
         assert with_vocabulary(model, tokenizer, ["AB 12"], how) == (model, tokenizer)
     assert model.get_input_embeddings().weight is table
+
+
+def test_what_no_token_can_write_stays_missing(folders: dict[str, Path]) -> None:
+    """``▁`` stands for the space in the vocabulary itself."""
+    tokenizer = Tokenizer.from_pretrained(folders["xlm-roberta"])
+    config = reference_config(Variant(decoder={"vocab_size": len(tokenizer)})).to_dict()
+    model = VisionEncoderDecoderModel(VisionEncoderDecoderConfig.from_dict(config))
+    model, grown = with_vocabulary(model, tokenizer, ["total ▁ é"], "extend")
+    assert missing_characters(grown, ["total ▁ é"]) == {"▁": 1}
+    assert round_trip(grown, "total é") == "total é"
+    assert with_vocabulary(model, grown, ["▁"], "extend")[1].get_vocab() == grown.get_vocab()
 
 
 @pytest.mark.shared

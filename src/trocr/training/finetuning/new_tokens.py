@@ -35,6 +35,12 @@ def is_byte_level(tokenizer: Tokenizer) -> bool:
     return isinstance(tokenizer.backend.decoder, decoders.ByteLevel)
 
 
+def as_bytes(character: str) -> str:
+    """How byte-level vocabularies write a character: one printable character per UTF-8 byte."""
+    pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    return "".join(token for token, _ in pre_tokenizer.pre_tokenize_str(character))
+
+
 def starts_with_bos(tokenizer: Tokenizer) -> bool:
     """Whether ``encode`` puts ``<s>`` in front of a text."""
     return tokenizer.encode("")[:1] == [tokenizer.bos_token_id]
@@ -108,9 +114,7 @@ def _with_merges(tokenizer: Tokenizer, characters: list[str]) -> Tokenizer:
     merges: dict[tuple[str, str], None] = {}
     for token in _on_top(tokenizer):
         vocab[token] = len(vocab)
-    to_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    for character in characters:
-        ((token, _),) = to_bytes.pre_tokenize_str(character)
+    for token in map(as_bytes, characters):
         for end in range(1, len(token)):
             merges[token[:end], token[end]] = None
             vocab.setdefault(token[: end + 1], len(vocab))

@@ -15,6 +15,7 @@ from ...model import VisionEncoderDecoderModel
 from ...special_tokens import SpecialTokens
 from ...tokenizer import Tokenizer
 from .new_tokens import (
+    as_bytes,
     composed_line,
     extended,
     is_byte_level,
@@ -97,8 +98,8 @@ def with_vocabulary(
 def _new_characters(tokenizer: Tokenizer, texts: Sequence[str]) -> set[str]:
     if not is_byte_level(tokenizer):
         return set(missing_characters(tokenizer, texts))
-    found = set().union(*map(composed_line, texts))
-    return {c for c in found if len(tokenizer.encode(c, add_special_tokens=False)) > 1}
+    found, vocab = set().union(*map(composed_line, texts)), tokenizer.get_vocab()
+    return {character for character in found if as_bytes(character) not in vocab}
 
 
 @dataclass
@@ -171,7 +172,8 @@ _ID_SETTINGS = (
 
 def _extended_rows(old_size: int, old: Tokenizer, new: Tokenizer) -> _Rows:
     added = set(new.get_vocab().values()) - set(old.get_vocab().values())
-    size = max(old_size, max(added) + 1)  # published models have rows that no token uses
+    # Published models have rows that no token uses.
+    size = max(old_size, 1 + max(new.get_vocab().values()))
     rows = _Rows(size, {i: i for i in range(old_size) if i not in added})
     _add_alike(rows, sorted(added), old, new)
     return rows
