@@ -161,6 +161,8 @@ def test_what_is_skipped_is_counted_and_named(evaluate: Any, read: Path, tmp_pat
         (["--protocol", "sroie-image", "--model", "none"], 2, "--page-pattern"),
         (["--page-pattern", "(", "--model", "none"], 2, "unterminated"),
         (["--from-predictions", "none.tsv"], 5, "none.tsv"),
+        (["--against", "none.tsv", "--model", "none"], 5, "none.tsv"),
+        (["--against", "./none", "--model", "never loaded"], 4, "folder none."),
         (["--normalize", "NFD"], 2, "NFD"),
         (["--protocol", "bleu"], 2, "sroie-image"),
     ],

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..bundled import bundled_folder
 from ..errors import ImageError, RefusedError
+from ..hub import resolve_folder
 from . import console, scores
 from .labelled import load_line_set
 from .options import (
@@ -71,7 +75,8 @@ def evaluate(
         ProtocolName, typer.Option(help="What counts as equal.")
     ] = ProtocolName.cer,
     normalize: Annotated[
-        UnicodeForm | None, typer.Option(help="Unicode form of both sides.")
+        UnicodeForm | None,
+        typer.Option(case_sensitive=False, help="Unicode form of both sides."),
     ] = None,
     ignore_accents: Annotated[
         bool, typer.Option("--ignore-accents", help="Drop combining marks: é is e.")
@@ -155,10 +160,11 @@ def evaluate(
     lines, skipped = line_set.lines, len(line_set.skipped)
     pages = pages_for(lines, rules, page_pattern)
     source = _Source(lines, num_beams, device, batch_size)
+    read_other = source.ready(against) if against else None
     read = source.of_file(from_predictions) if from_predictions else source.of_model(model)
     if predictions:
         write_predictions(predictions, lines, read)
-    other = source.of_model_or_file(against) if against else None
+    other = read_other() if read_other else None
     comparison = None
     if other:
         comparison = compare(lines, read, other, rules, pages=pages, skipped=skipped)
@@ -208,5 +214,15 @@ class _Source:
 
         return read_predictions(path, self.lines)
 
-    def of_model_or_file(self, name: str) -> Predictions:
-        return self.of_file(Path(name)) if name.endswith(".tsv") else self.of_model(name)
+    def ready(self, name: str) -> Callable[[], Predictions]:
+        """What gives the texts of a table or a model that is known to be there.
+
+        Raises:
+            DataError, CheckpointError: it cannot be read, or is not there.
+        """
+        if name.endswith(".tsv"):
+            found = self.of_file(Path(name))
+            return lambda: found
+        if not bundled_folder(name):
+            resolve_folder(name)
+        return partial(self.of_model, name)
