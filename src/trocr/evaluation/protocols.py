@@ -1,10 +1,10 @@
 """What two texts have to share to count as equal: the rules of the published benchmarks.
 
-``iam`` (also ``cer``), ``sroie`` and ``str-36`` (also ``str``) are those of TrOCR, arXiv 2109.10282,
+``iam`` (also ``cer``), ``sroie`` and ``str-36`` (also ``str``) are TrOCR's, arXiv 2109.10282,
 section 4.1: case and punctuation count for IAM and SROIE, repeated words have to be repeated, and
 scene text is filtered to lower-case letters and digits, as in arXiv 1904.01906. ``str-62`` and
-``str-94`` are the larger test alphabets of PARSeq, arXiv 2207.06966. ``sroie-image`` takes the words
-of a receipt as one list, as they are handed in to the challenge, arXiv 2103.10213.
+``str-94`` are the larger test alphabets of PARSeq, arXiv 2207.06966. ``sroie-image`` takes the
+words of a receipt as one list, as they are handed in to the challenge, arXiv 2103.10213.
 """
 
 from __future__ import annotations
