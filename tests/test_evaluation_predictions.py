@@ -17,9 +17,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     table = tmp_path / "new" / "read.tsv"
     write_predictions(table, LINES, Predictions("m", ['"A\t1\n', ""], [0.12345678912, 0]))
     assert table.read_text(encoding="utf-8") == (
-        "file\tlabel\tprediction\tconfidence\n"
-        'a b.png\tA "1"\t"A 1 \t0.123456789\n'
-        "é/2.png\tB\t\t0\n"
+        'file\tlabel\tprediction\tconfidence\na b.png\tA "1"\t"A 1 \t0.123456789\né/2.png\tB\t\t0\n'
     )
     found = read_predictions(table, LINES[::-1])
     assert found == Predictions(str(table), ["", '"A 1 '], [0.0, 0.123456789])

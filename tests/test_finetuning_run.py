@@ -202,6 +202,7 @@ class TestCommand:
         assert "split by page" in said.err
         found = json.loads((folder / "run/check.json").read_text(encoding="utf-8"))
         assert found["train"] + found["validation"] == found["kept"] == 12
+        assert "<h2" in (folder / "run/report.html").read_text(encoding="utf-8")
         held_out = list(read_labelled_lines(folder / "run/validation/pages"))
         assert len(held_out) == found["validation"]
         (line,) = load(folder / "run/model").read_lines([held_out[0].image])

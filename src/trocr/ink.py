@@ -9,7 +9,9 @@ from PIL import Image
 MIN_CONTRAST = 24.0  # grey levels between paper and the mean of a 2 x 2 patch of ink
 MIN_INK_PATCHES = 2
 NOISE_COVER = 0.2  # share of patches that differ from the paper, where noise is suspected
-MIN_CORRELATION = 0.3  # of neighbouring pixels: white noise has 0, strokes of text 0.6 to 0.95
+MIN_CORRELATION = (
+    0.1  # of neighbouring pixels: white noise has 0, tiny print in black and white 0.11
+)
 
 FloatArray = NDArray[np.float32]
 

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from ..errors import OutputError, RefusedError, UsageError
-from ..hub import check_new_folder
-from . import console
-
-if TYPE_CHECKING:
-    from ..evaluation.report import Report
-    from ..labelled_lines import LabelledLine
-    from ..training.finetuning.prepare import Prepared
-    from ..training.finetuning.settings import FinetuningSettings, Method
-    from ..training.finetuning.vocabulary import How
+from ..errors import UsageError
+from .finetuning import Wanted, begin, check_same_run, checked, report
 
 
 class TokenizerChoice(str, Enum):
@@ -115,7 +104,7 @@ def finetune(
         from ..training.replicas import end_under_torchrun, run_replicas
 
     chosen = {"max_steps": steps, "learning_rate": learning_rate, "seed": seed}
-    wanted = _Wanted(
+    wanted = Wanted(
         model,
         data,
         validation,
@@ -125,130 +114,17 @@ def finetune(
         {key: value for key, value in chosen.items() if value is not None},
     )
     if check:
-        _checked(wanted)
+        checked(wanted)
         return
     if output is None:
         raise UsageError("There is no folder for the run.", "Name one: -o DIR.")
     leads = os.environ.get("RANK", "0") == "0"  # the others wait for it where they meet
     if leads and is_begun(output):
-        _check_same_run(output, wanted)
+        check_same_run(output, wanted)
     elif leads:
-        _begin(output, wanted)
+        begin(output, wanted)
     run_replicas(processes, train_replica, output, workers, minutes)
     if leads:
-        _report(output, model)
+        report(output)
         print(output / "model")
     end_under_torchrun()
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    """What the command line says."""
-
-    model: str
-    data: list[Path]
-    validation: Path | None
-    tokenizer: How
-    method: Method
-    gradient_checkpointing: bool
-    chosen: dict[str, Any]
-
-    def settings(self, lines: int, *, line_model: bool) -> FinetuningSettings:
-        from ..training.finetuning.settings import FinetuningSettings, default_optimization
-
-        return FinetuningSettings(
-            self.model,
-            tuple(map(str, self.data)),
-            default_optimization(lines, line_model=line_model, method=self.method, **self.chosen),
-            self.tokenizer,
-            self.method,
-            self.gradient_checkpointing,
-        )
-
-
-def _check_same_run(output: Path, wanted: _Wanted) -> None:
-    from ..training.finetuning.settings import read_settings
-
-    begun = read_settings(output)
-    if (begun.model, begun.data) != (wanted.model, tuple(map(str, wanted.data))):
-        raise UsageError(
-            f"{output} holds a run from {begun.model} on {', '.join(begun.data)}.",
-            "Name another folder, or give the same model and data to go on with it.",
-        )
-    _say(f"Going on with {output}, as it was begun.")
-
-
-def _begin(output: Path, wanted: _Wanted) -> None:
-    """Everything before the first step."""
-    from ..training.finetuning.run import begin, is_line_model
-    from ..training.finetuning.selftest import learn_by_heart
-
-    check_new_folder(output)
-    ready = _checked(wanted)
-    lines = len(ready.split.train)
-    settings = wanted.settings(lines, line_model=is_line_model(ready.model))
-    _say("Self-test: can it learn eight lines by heart?")
-    tested = learn_by_heart(ready.model, ready.processor, ready.split.train, settings.optimization)
-    if not tested.passed:
-        wrong = "; ".join(f"{one.truth!r} is read {one.text!r}" for one in tested.wrong[:3])
-        raise RefusedError(
-            f"The model cannot learn eight lines by heart in {tested.steps} steps: {wrong}.",
-            "Look whether their pictures show these texts, or give another --learning-rate.",
-        )
-    _say(f"Yes, in {tested.steps} steps.")
-    try:
-        begin(output, settings, ready.model, ready.processor, ready.split)
-        found = json.dumps(ready.as_dict(), indent=1, ensure_ascii=False)
-        (output / "check.json").write_text(found + "\n", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(
-            f"{output} cannot be written: {error.strerror}.", "Name another folder."
-        ) from None
-    steps = settings.optimization.max_steps
-    _say(f"Training on {lines} lines, {steps} steps at most; Ctrl-C, and it can go on later.")
-
-
-def _checked(wanted: _Wanted) -> Prepared:
-    """What there is to learn from, said on standard error."""
-    from ..training.finetuning.check import describe
-    from ..training.finetuning.prepare import prepare, read_sets
-
-    _say(f"Reading {', '.join(map(str, wanted.data))} and checking it …")
-    lines = read_sets(wanted.data)
-    held_out = None if wanted.validation is None else read_sets([wanted.validation])
-    ready = prepare(
-        wanted.model,
-        lines,
-        held_out,
-        tokenizer=wanted.tokenizer,
-        seed=wanted.chosen.get("seed", 1),
-    )
-    _say(describe(ready.check))
-    sides = len(ready.split.train), len(ready.split.validation)
-    _say(f"{sides[0]} lines to train on, {sides[1]} to validate on, split {ready.split.by}")
-    return ready
-
-
-def _report(output: Path, start: str) -> None:
-    """Before and after, on the lines that validate."""
-    from ..training.finetuning.run import validation_lines
-
-    for lines in validation_lines(output).values():
-        before, after = (_scores(name, lines) for name in (start, str(output / "model")))
-        _say(f"{len(lines)} lines that it was not trained on, which chose the best step:")
-        for name in ("cer", "wer", "exact_match"):
-            row = f"{getattr(before, name):7.2f} -> {getattr(after, name):7.2f}"
-            _say(f"  {name:12} {row}")
-
-
-def _scores(model: str, lines: list[LabelledLine]) -> Report:
-    from ..evaluation.protocols import scoring_protocol
-    from ..evaluation.runner import evaluate
-    from ..recognizer import load
-
-    with console.Bar(len(lines)) as bar:
-        return evaluate(load(model), lines, scoring_protocol("cer"), on_reading=bar.passed)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

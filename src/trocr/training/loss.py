@@ -9,19 +9,20 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..ctc import ctc_greedy_ids
+from ..special_tokens import IGNORED
 from ..tokenizer import Tokenizer
 from .case import CaseFolding
 from .config import OptimizationSection
 from .data import Batch
 from .precision import Precision
 
-IGNORED = -100
 LENGTH_BUCKET = 16  # oneDNN builds a kernel per shape
 
 
-def pad_ids(rows: list[list[int]], value: int) -> Tensor:
-    """(batch, length) int64, padded on the right with ``value`` to a whole bucket."""
-    longest = -(-max(len(row) for row in rows) // LENGTH_BUCKET) * LENGTH_BUCKET
+def pad_ids(rows: list[list[int]], value: int, limit: int) -> Tensor:
+    """(batch, length) int64, padded on the right with ``value`` to a whole bucket or ``limit``."""
+    longest = max(len(row) for row in rows)
+    longest = max(longest, min(limit, -(-longest // LENGTH_BUCKET) * LENGTH_BUCKET))
     return torch.tensor([row + [value] * (longest - len(row)) for row in rows])
 
 
@@ -161,8 +162,7 @@ def decoder_logits(model: Any, encoded: Any, input_ids: Tensor) -> Tensor:
 
 def decoder_ids(token_ids: list[list[int]], config: Any) -> tuple[Tensor, Tensor]:
     """Inputs (start, then the text) and labels (the text, then the end), both (batch, length)."""
-    inputs = pad_ids(
-        [[config.decoder_start_token_id, *row] for row in token_ids], config.pad_token_id
-    )
-    labels = pad_ids([[*row, config.eos_token_id] for row in token_ids], IGNORED)
+    start, limit = config.decoder_start_token_id, config.max_position_embeddings
+    inputs = pad_ids([[start, *row] for row in token_ids], config.pad_token_id, limit)
+    labels = pad_ids([[*row, config.eos_token_id] for row in token_ids], IGNORED, limit)
     return inputs, labels

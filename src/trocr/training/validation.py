@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from ..ctc import ctc_greedy_ids
 from ..metrics import character_error_rate
 from ..outputs import EncoderOutput
+from ..special_tokens import IGNORED
 from ..tokenizer import Tokenizer
 from .data import Batch
-from .loss import IGNORED, decoder_ids, decoder_logits, encode
+from .loss import decoder_ids, decoder_logits, encode
 
 SPARE_TOKENS = 16  # beyond the longest label of a batch; a text that runs on is cut there
 

@@ -15,7 +15,7 @@ from ...labelled_lines import LabelledLine
 from ...line_image import LineImageProcessor
 from ...line_pages import counted
 from ...recognizer import Recognizer
-from ...stream import read_stream
+from ...stream import Reading, read_stream
 from .check import Check
 from .findings import Finding, found, quoted
 
@@ -84,7 +84,11 @@ class MixUps:
 
 
 def mixed_up(
-    recognizer: Recognizer, lines: Sequence[LabelledLine], *, limit: int | None = None
+    recognizer: Recognizer,
+    lines: Sequence[LabelledLine],
+    *,
+    limit: int | None = None,
+    on_reading: Callable[[Reading], None] = lambda reading: None,
 ) -> MixUps:
     """Read lines with the model that will learn from them, and compare with all labels.
 
@@ -95,13 +99,18 @@ def mixed_up(
         limit: of lines that are read, spread over the set; where some are suspect, their
             neighbours are read too, ``limit`` more lines at most. Default: ``LIMIT``, and fewer
             with a large model on a CPU.
+        on_reading: called with every line that is read.
     """
 
     def read(numbers: Iterable[int]) -> dict[int, str]:
         chosen = list(numbers)
         pictures = ((lines[number].file, lines[number].image) for number in chosen)
-        readings = zip(chosen, read_stream(recognizer, pictures), strict=True)
-        return {number: reading.result.text for number, reading in readings if reading.result}
+        texts = {}
+        for number, reading in zip(chosen, read_stream(recognizer, pictures), strict=True):
+            on_reading(reading)
+            if reading.result:
+                texts[number] = reading.result.text
+        return texts
 
     return compared(lines, read, _affordable(recognizer) if limit is None else limit)
 

@@ -136,16 +136,11 @@ def _when_decoded(line: LabelledLine, ids: Sequence[int], limits: Limits) -> Fau
         picture = load_image(line.image, name=line.file)
     except ImageError as error:
         return Fault(NO_PICTURE, error.message)
-    if _is_bare(picture):
+    if is_blank(picture):
         return Fault(BLANK, repr(line.text))
     if limits.image_processor is None:
         return None
     return _misshapen(picture.convert("L"), ids, limits, limits.image_processor)
-
-
-def _is_bare(picture: Image.Image) -> bool:
-    """Blank for lack of ink; tiny print in black and white, which passes for noise, is not."""
-    return is_blank(picture) and is_blank(picture.resize((2 * picture.width, 2 * picture.height)))
 
 
 def _misshapen(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ...bundled import bundled_folder
+from ...confidence import Calibration
 from ...errors import DataError
 from ...hub import resolve_folder
 from ...labelled_lines import LineSet
@@ -15,10 +16,11 @@ from ...line_sets import read_line_set
 from ...model import VisionEncoderDecoderModel
 from ...processor import TrOCRProcessor
 from ...recognizer import load
+from ...stream import Reading
 from .check import Check, as_dict, check_lines
 from .mismatch import mixed_up, without_mix_ups
 from .pictures import Limits
-from .split import Split, split_lines
+from .split import Split, set_apart, split_lines
 from .vocabulary import How, with_vocabulary
 
 LEAST_LINES = 8
@@ -30,11 +32,15 @@ class Prepared:
 
     Attributes:
         model, processor: with the vocabulary that the labels need.
+        new_tokens: of the vocabulary, which the model did not have.
+        calibration: of the model before it learns.
         check: of all lines, as they look and as ``model`` reads them before it learns.
     """
 
     model: VisionEncoderDecoderModel
     processor: TrOCRProcessor
+    new_tokens: int
+    calibration: Calibration | None
     check: Check
     split: Split
 
@@ -73,12 +79,14 @@ def prepare(
     *,
     tokenizer: How = "extend",
     seed: int = 1,
+    on_reading: Callable[[Reading], None] = lambda reading: None,
 ) -> Prepared:
     """Load a model, look at every line, leave out what is wrong, choose what validates.
 
     Args:
         start: a bundled model, a folder, or a hub id.
         validation: lines to validate on, instead of some pages of ``lines``.
+        on_reading: called with every line that is read to see whether its label fits.
 
     Raises:
         CheckpointError: no such model.
@@ -89,7 +97,8 @@ def prepare(
     model = VisionEncoderDecoderModel.from_pretrained(folder)
     limits = Limits.of(model.config, processor.image_processor)
     check = check_lines(lines, processor.tokenizer, limits)
-    check = without_mix_ups(check, mixed_up(load(folder), check.lines))
+    reader = load(folder)
+    check = without_mix_ups(check, mixed_up(reader, check.lines, on_reading=on_reading))
     if len(check.lines) < LEAST_LINES:
         raise DataError(
             f"{len(check.lines)} of {check.read} lines are fit to learn from.",
@@ -99,7 +108,10 @@ def prepare(
         split = split_lines(check.lines, seed=seed)
     else:
         held_out = check_lines(validation, processor.tokenizer, limits).lines
-        split = Split(check.lines, held_out, "by hand: a set of its own validates")
+        split = set_apart(check.lines, held_out)
     texts = [line.text for line in split.train]
-    model, new_tokenizer = with_vocabulary(model, processor.tokenizer, texts, tokenizer)
-    return Prepared(model, TrOCRProcessor(processor.image_processor, new_tokenizer), check, split)
+    old = processor.tokenizer
+    model, new = with_vocabulary(model, old, texts, tokenizer)
+    ready = TrOCRProcessor(processor.image_processor, new)
+    new_tokens = len(new.get_vocab().keys() - old.get_vocab().keys())
+    return Prepared(model, ready, new_tokens, reader.calibration, check, split)

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import torch
 
+from ...confidence import Calibration
 from ...config import LineEncoderConfig
 from ...labelled_lines import LabelledLine, read_labelled_lines, write_labelled_lines
 from ...line_image import LineImageProcessor
@@ -43,9 +44,16 @@ def begin(
     model: VisionEncoderDecoderModel,
     processor: TrOCRProcessor,
     split: Split,
+    calibration: Calibration | None = None,
 ) -> None:
-    """Write what a run needs; its settings last, so that a run is there whole or not at all."""
+    """Write what a run needs; its settings last, so that a run is there whole or not at all.
+
+    Args:
+        calibration: that of the model.
+    """
     model.save_pretrained(run / START)
+    if calibration:
+        calibration.save(run / START)
     processor.save_pretrained(run / START)
     write_labelled_lines(_numbered(split.train), run / TRAIN)
     if split.validation:
@@ -79,7 +87,8 @@ def finetuning_plan(run: Path) -> TrainingPlan:
     if settings.gradient_checkpointing:
         model.gradient_checkpointing_enable()
     if settings.method == "lora":
-        add_lora(model, LORA_RANK, LORA_ALPHA, also=("embeddings", "heads"))
+        also = ("embeddings", "heads") if settings.new_tokens else ()
+        add_lora(model, LORA_RANK, LORA_ALPHA, also)
     elif settings.method == "decoder":
         freeze(model, ("encoder",))
     return TrainingPlan(
@@ -100,13 +109,14 @@ def _read_sources(run: Path, processor: TrOCRProcessor) -> tuple[Sources, Valida
     lines = list(read_labelled_lines(run / TRAIN))
     blank: LineSource = StraightenedLines(BlankLines()) if straighten else BlankLines()
     sources = [(RealLines(lines, straighten=straighten), 1 - BLANK_SHARE), (blank, BLANK_SHARE)]
-    return sources, {name: (held_out, False) for name, held_out in validation_lines(run).items()}
+    held_out = validation_lines(run)
+    return sources, {NAME: (held_out, False)} if held_out else {}
 
 
-def validation_lines(run: Path) -> dict[str, list[LabelledLine]]:
-    """What a run is validated on, by the name of the set; nothing if it has no validation."""
+def validation_lines(run: Path) -> list[LabelledLine]:
+    """What a run is validated on; nothing if it has no validation."""
     folder = run / VALIDATION / NAME
-    return {NAME: list(read_labelled_lines(folder))} if folder.exists() else {}
+    return list(read_labelled_lines(folder)) if folder.exists() else []
 
 
 def _without_adapters(model: VisionEncoderDecoderModel) -> VisionEncoderDecoderModel:
