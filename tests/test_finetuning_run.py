@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,7 @@ from trocr.training.finetuning.settings import (
 )
 from trocr.training.finetuning.split import Split
 from trocr.training.loop import Trainer
-from trocr.training.replicas import Replicas
+from trocr.training.replicas import Replicas, run_replicas
 
 LINES = drawn([f"AD {i % 7}{i % 5}.{i % 9}" for i in range(20)])
 SPLIT = Split(LINES[:16], LINES[16:], "by page")
@@ -84,6 +86,29 @@ def test_resuming_is_exact(tmp_path: Path, method: str, monkeypatch: pytest.Monk
     torch.manual_seed(99)
     runs.finetune(Replicas(), halves)
     assert_equal_weights(weights(tmp_path / "whole"), weights(halves))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
+    run_replicas(2, runs.finetune, begun(tmp_path / "pair", settings(3)))
+    lanes = settings(3, gradient_accumulation=2)
+    runs.finetune(Replicas(), begun(tmp_path / "one", lanes))
+    # AdamW divides by the root of tiny gradients, whose sums differ by their order.
+    assert_equal_weights(weights(tmp_path / "pair"), weights(tmp_path / "one"), atol=2e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_torchrun_begins_a_run_once(folder: Path) -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += ["--nproc-per-node", "2", "-m", "trocr", "finetune", "fast", "lines"]
+    command += ["-o", "pair", "--steps", "2"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "pair/model\n"
+    assert done.stderr.count("Self-test") == 1
+    assert weights(folder / "pair")
 
 
 def test_what_does_not_learn_stays_as_it_was(tmp_path: Path) -> None:

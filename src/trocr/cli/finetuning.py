@@ -194,6 +194,8 @@ def _summary(found: Comparison, lines: int) -> str:
         rows.append(
             f"  {words:12}{before:6.2f} % -> {after:6.2f} %   p {found.differences[name].p:.3f}"
         )
+    if not found.changed:
+        rows.append("No step read them better, so model/ is the start. Other lines, or more, may.")
     return "\n".join(rows)
 
 
