@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from training_runs import assert_equal_weights, drawn, log_of, weights
 
 from trocr.checkpoint import read_tensors
 from trocr.cli import main
+from trocr.cli.finetuning import report
 from trocr.errors import UsageError
+from trocr.evaluation.predictions import Predictions
 from trocr.image_processor import ViTImageProcessor
 from trocr.labelled_lines import read_labelled_lines, write_labelled_lines
 from trocr.model import VisionEncoderDecoderModel
@@ -151,6 +154,29 @@ def test_a_model_never_ends_worse_than_it_began(
     ]
     assert_equal_weights(read_tensors(run / "model"), read_tensors(run / "start"))
     assert any(not torch.equal(a, b) for a, b in _changes(run))
+
+
+def test_a_model_that_reads_worse_in_the_end_gives_way_to_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The CTC head chose it, but the decoder reads."""
+    start = save_tiny_model(tmp_path / "tiny")
+    run = begun(tmp_path / "run", replace(settings(1), model=str(start)))
+    runs.finetune(Replicas(), run)
+    tiny_line_model(seed=1).save_pretrained(run / "model")
+
+    def read(model: str | Path, lines: Any) -> Predictions:
+        is_start = torch.equal(*(_weight(Path(folder)) for folder in (model, start)))
+        return Predictions("one", [line.text + ("" if is_start else "x") for line in lines], None)
+
+    monkeypatch.setattr("trocr.cli.finetuning._read", read)
+    report(run)
+    assert_equal_weights(read_tensors(run / "model"), read_tensors(run / "start"))
+    assert "model/ is the start" in capsys.readouterr().err
+
+
+def _weight(folder: Path) -> torch.Tensor:
+    return read_tensors(folder)["encoder.layers.0.fc1.weight"]
 
 
 def _changes(run: Path) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ..evaluation.comparison import Comparison
     from ..evaluation.predictions import Predictions
     from ..labelled_lines import LabelledLine
-    from ..recognizer import Recognizer
     from ..training.finetuning.prepare import Prepared
     from ..training.finetuning.settings import FinetuningSettings, Method
     from ..training.finetuning.vocabulary import How
@@ -137,12 +136,14 @@ def _pass_self_test(ready: Prepared, settings: FinetuningSettings) -> None:
 
 
 def report(run: Path) -> None:
-    """Calibrate the model, and compare it with the one it started from: ``report.html``."""
+    """Calibrate the model, and compare it with the one it started from: ``report.html``.
+
+    Steps are chosen by the CTC head; a model that reads worse in the end gives way to the start.
+    """
     from ..evaluation.comparison import compare
     from ..evaluation.protocols import scoring_protocol
     from ..evaluation.report_page import render
-    from ..recognizer import load
-    from ..training.finetuning.run import validation_lines
+    from ..training.finetuning.run import START, validation_lines
     from ..training.finetuning.settings import read_settings
     from ..writers.files import write_atomically
 
@@ -151,9 +152,13 @@ def report(run: Path) -> None:
         return
     _calibrate(run, lines)
     protocol = scoring_protocol("cer")
-    before, after = (_read(load(name), lines) for name in (read_settings(run).model, run / "model"))
+    before, after = (_read(name, lines) for name in (read_settings(run).model, run / "model"))
     found = compare(lines, after, before, protocol)
-    page = render(str(run), lines, after, found.model, protocol, found)
+    if found.differences["cer"].difference > 0:
+        shutil.copytree(run / START, run / "model", dirs_exist_ok=True)
+        after = _read(run / "model", lines)
+        found = compare(lines, after, before, protocol)
+    page = render(f"{run.name}/validation", lines, after, found.model, protocol, found)
     write_atomically(run / "report.html", page.encode())
     _say(_summary(found, len(lines)) + f"\nWhat changed, with pictures: {run / 'report.html'}")
 
@@ -180,11 +185,13 @@ def _calibrate(run: Path, lines: list[LabelledLine]) -> None:
     calibration.save(run / "model")
 
 
-def _read(reader: Recognizer, lines: list[LabelledLine]) -> Predictions:
+def _read(model: str | Path, lines: list[LabelledLine]) -> Predictions:
     from ..evaluation.runner import read_lines
+    from ..recognizer import load
 
     with console.Bar(len(lines)) as bar:
-        return read_lines(reader, lines, on_reading=bar.passed)
+        read = read_lines(load(model), lines, on_reading=bar.passed)
+    return read if isinstance(model, str) else replace(read, model=model.parent.name)
 
 
 def _summary(found: Comparison, lines: int) -> str:

@@ -8,10 +8,9 @@ from pathlib import Path
 
 from ..errors import DataError
 from ..labelled_lines import LabelledLine
+from ..line_sets.columns import PREDICTIONS
 from ..writers.characters import one_row
 from ..writers.files import write_atomically
-
-COLUMNS = ("file", "label", "prediction", "confidence")
 
 
 @dataclass(frozen=True)
@@ -38,14 +37,14 @@ class Predictions:
 
 
 def write_predictions(path: Path, lines: Sequence[LabelledLine], predictions: Predictions) -> None:
-    """Write a table with ``COLUMNS``: UTF-8, tabs between, nothing quoted.
+    """Write a table with ``line_sets.columns.PREDICTIONS``: UTF-8, tabs between, nothing quoted.
 
     Tabs and line breaks in a text become a space.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    rows = ["\t".join(COLUMNS)]
+    rows = ["\t".join(PREDICTIONS)]
     for number, (line, text) in enumerate(zip(lines, predictions.texts, strict=True)):
         sure = f"{predictions.confidences[number]:.9g}" if predictions.confidences else ""
         rows.append("\t".join((line.file, one_row(line.text), one_row(text), sure)))
