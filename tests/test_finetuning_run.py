@@ -48,7 +48,7 @@ def settings(steps: int = 4, **chosen: Any) -> FinetuningSettings:
     kind = {key: chosen.pop(key) for key in ("method", "gradient_checkpointing") if key in chosen}
     optimization = {"max_steps": steps, "validate_every": 2, "tokens_per_batch": 64, **chosen}
     method = kind.get("method", "full")
-    section = default_optimization(16, line_model=True, method=method, **optimization)
+    section = default_optimization(16, 12, line_model=True, method=method, **optimization)
     return FinetuningSettings("tiny", ("lines",), section, **kind)
 
 
@@ -199,7 +199,7 @@ def published_start(folder: Path) -> tuple[VisionEncoderDecoderModel, TrOCRProce
 def test_a_published_model_learns_and_goes_back_to_transformers(tmp_path: Path) -> None:
     model, processor = published_start(tmp_path)
     chosen = {"max_steps": 3, "validate_every": 3, "learning_rate": 0.01, "patience": 0}
-    section = default_optimization(16, line_model=False, method="full", **chosen)
+    section = default_optimization(16, 4, line_model=False, method="full", **chosen)
     wanted = FinetuningSettings("start", ("lines",), section)
     runs.begin(tmp_path / "run", wanted, model, processor, SPLIT)
     runs.finetune(Replicas(), tmp_path / "run")

@@ -46,6 +46,7 @@ class Wanted:
             tuple(map(str, self.data)),
             default_optimization(
                 len(ready.split.train),
+                len(ready.split.validation),
                 line_model=is_line_model(ready.model),
                 method=self.method,
                 **self.chosen,
@@ -195,7 +196,7 @@ def _read(model: str | Path, lines: list[LabelledLine]) -> Predictions:
 
 
 def _summary(found: Comparison, lines: int) -> str:
-    rows = [f"{lines} lines that it did not train on, but that chose the best step:"]
+    rows = [f"{lines} lines that it did not train on:"]
     for name, words in (("cer", "CER"), ("wer", "WER"), ("exact_match", "lines right")):
         before, after = getattr(found.against, name), getattr(found.model, name)
         rows.append(

@@ -86,16 +86,20 @@ LINE_MODEL = Defaults(3e-4, 150, 1280, 1, 0.02, 0.5, 0.1, 0.3)
 # A picture of a published model fills 48 of the tokens that a batch is counted in.
 PUBLISHED_MODEL = Defaults(5e-5, 150, 8 * 48, 1, 0.01, 0.0, 0.0, 0.0)
 MAX_STEPS = 20_000
+VALIDATIONS = 12  # of a run
+PATIENCE = 6  # of them: the last steps, at small learning rates, are the ones that gain most
+LEAST_TO_CHOOSE = 10  # validation lines; fewer cannot tell one step from another
 
 
 def default_optimization(
-    lines: int, *, line_model: bool, method: Method, **chosen: Any
+    lines: int, validation: int, *, line_model: bool, method: Method, **chosen: Any
 ) -> OptimizationSection:
     """Steps grow with the square root of the number of lines: 50 are seen some 40 times, 20,000
     some twice, if validation does not end the run before.
 
     Args:
         lines: to train on.
+        validation: lines to validate on; with very few the last step counts, not the best.
         chosen: what was decided otherwise.
     """
     known = LINE_MODEL if line_model else PUBLISHED_MODEL
@@ -113,8 +117,8 @@ def default_optimization(
         "label_smoothing": known.label_smoothing,
         "decoder_token_noise": known.decoder_token_noise,
         "ema_decay": 0.98 if steps < 1000 else 0.99,
-        "validate_every": max(10, steps // 12),
-        "patience": 5,
+        "validate_every": max(10, steps // VALIDATIONS),
+        "patience": PATIENCE if validation >= LEAST_TO_CHOOSE else 0,
         "fixed_norms": True,
     }
     return OptimizationSection(**(values | chosen))
