@@ -134,8 +134,11 @@ def test_tables_beside_the_one_with_labels(tmp_path):
     put(tmp_path, {"notes.tsv": "a.png\tblurred\n", "LICENSE.txt": "CC BY 4.0\n"})
     assert texts(tmp_path) == TEXTS
     found = reasons(tmp_path)
-    assert list(found) == ["types.tsv", "notes.tsv"]
-    assert "one of texts (text, " in found["types.tsv"]
+    assert list(found) == ["notes.tsv"]
+    (tmp_path / "labels.tsv").unlink()
+    (tmp_path / "notes.tsv").unlink()
+    with pytest.raises(DataError, match=r"one of texts \(text, "):
+        read_line_set(tmp_path)
 
 
 def test_predictions_beside_labels(tmp_path):
@@ -215,7 +218,6 @@ def test_real_sets(name):
     ]
     found = read_line_set(SHARED / name)
     assert [(line.file, line.text) for line in found.lines] == known
-    rows = [one for one in found.skipped if one.where != "types.tsv"]
-    assert [(one.where, one.reason.rpartition(" in ")[2]) for one in rows] == [
+    assert [(one.where, one.reason.rpartition(" in ")[2]) for one in found.skipped] == [
         (f"labels.tsv line {line}", f"labels.tsv line {other}.") for line, other in copies.items()
     ]

@@ -29,6 +29,10 @@ Cells = tuple[str, "list[str] | DataError"]
 Row = tuple[str, "dict[str, Any] | DataError"]
 
 
+class _OtherTableError(DataError):
+    """A table that says something else than what pictures show."""
+
+
 class _Table(NamedTuple):
     name: str
     has_header: bool
@@ -38,14 +42,18 @@ class _Table(NamedTuple):
 def read(source: Source) -> Reading:
     """All rows of all tables, and the pictures that no row names."""
     found: list[Candidate | SkippedLine] = []
+    others: list[SkippedLine] = []
     tables = []
     for name in _names(source):
         try:
             table = _table(source, name)
+        except _OtherTableError as error:
+            others.append(SkippedLine(name, error.message))
         except DataError as error:
             found.append(SkippedLine(name, error.message))
         else:
             tables += [table] if table else []
+    found += [] if tables else others
     used: set[str] = set()
     read_tables = []
     any_header = any(table.has_header for table in tables)
@@ -137,7 +145,7 @@ def _table(source: Source, name: str) -> _Table | None:
         rows = list(_json_rows(text, name))
         if any(isinstance(row, dict) and Columns.among(list(row)) for _, row in rows):
             return _Table(name, True, iter(rows))
-        raise DataError(f"No row of it has {NEEDED}.")
+        raise _OtherTableError(f"No row of it has {NEEDED}.")
     return _delimited_table(source, name, text)
 
 
@@ -163,7 +171,7 @@ def _delimited_table(source: Source, name: str, text: str) -> _Table | None:
             return _Table(name, False, _rows(tables[delimiter](), ["file", "text"], delimiter))
     if name.lower().endswith(".txt") and not any(len(cells) > 1 for cells in heads["\t"]):
         return None
-    raise DataError(f"It has no header row that names {NEEDED}.")
+    raise _OtherTableError(f"It has no header row that names {NEEDED}.")
 
 
 def _cells(text: str, name: str, delimiter: str) -> Iterator[Cells]:
