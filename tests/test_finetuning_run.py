@@ -170,6 +170,7 @@ def test_a_model_that_reads_worse_in_the_end_gives_way_to_the_start(
         return Predictions("one", [line.text + ("" if is_start else "x") for line in lines], None)
 
     monkeypatch.setattr("trocr.cli.finetuning._read", read)
+    monkeypatch.setattr("trocr.training.finetuning.settings.LEAST_TO_CHOOSE", 4)
     report(run)
     assert_equal_weights(read_tensors(run / "model"), read_tensors(run / "start"))
     assert "model/ is the start" in capsys.readouterr().err

@@ -139,13 +139,14 @@ def _pass_self_test(ready: Prepared, settings: FinetuningSettings) -> None:
 def report(run: Path) -> None:
     """Calibrate the model, and compare it with the one it started from: ``report.html``.
 
-    Steps are chosen by the CTC head; a model that reads worse in the end gives way to the start.
+    Steps are chosen by the CTC head; a model that reads worse in the end gives way to the start,
+    unless there are too few lines to tell.
     """
     from ..evaluation.comparison import compare
     from ..evaluation.protocols import scoring_protocol
     from ..evaluation.report_page import render
     from ..training.finetuning.run import START, validation_lines
-    from ..training.finetuning.settings import read_settings
+    from ..training.finetuning.settings import LEAST_TO_CHOOSE, read_settings
     from ..writers.files import write_atomically
 
     lines = validation_lines(run)
@@ -155,7 +156,7 @@ def report(run: Path) -> None:
     protocol = scoring_protocol("cer")
     before, after = (_read(name, lines) for name in (read_settings(run).model, run / "model"))
     found = compare(lines, after, before, protocol)
-    if found.differences["cer"].difference > 0:
+    if len(lines) >= LEAST_TO_CHOOSE and found.differences["cer"].difference > 0:
         shutil.copytree(run / START, run / "model", dirs_exist_ok=True)
         after = _read(run / "model", lines)
         found = compare(lines, after, before, protocol)
