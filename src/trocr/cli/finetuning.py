@@ -204,7 +204,7 @@ def _summary(found: Comparison, lines: int) -> str:
             f"  {words:12}{before:6.2f} % -> {after:6.2f} %   p {found.differences[name].p:.3f}"
         )
     if not found.changed:
-        rows.append("No step read them better, so model/ is the start. Other lines, or more, may.")
+        rows.append("No line is read otherwise. Other lines to learn from, or more, may help.")
     return "\n".join(rows)
 
 
