@@ -19,10 +19,12 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from alphabet import cyrillic_lines
+from made import worn_lines
 from report import ROOT, between, machine
 from sets import set_lines
 
@@ -48,8 +50,8 @@ def hands(work: Path) -> Iterator[Row]:
 
 
 def print_reader(work: Path) -> Iterator[Row]:
-    """The model of print, which has never seen handwriting, learns hands."""
-    yield from learnt_hands("print_reader", "printed", ("peraire", "stanford"), work)
+    """The model of print, which has never seen handwriting, learns a hand."""
+    yield from learnt_hands("print_reader", "printed", ("peraire",), work)
 
 
 def learnt_hands(table_name: str, start: str, names: Sequence[str], work: Path) -> Iterator[Row]:
@@ -87,18 +89,35 @@ def writers(work: Path) -> Iterator[Row]:
 
 
 def alphabet(work: Path) -> Iterator[Row]:
-    """Russian, which the bundled model has no letters for, and what becomes of its English."""
-    learnt = [cyrillic_lines("ru", 1500, "train"), cyrillic_lines("en", 500, "train")]
-    model, minutes = tuned("printed", learnt, work / "russian")
+    """Russian, which the bundled model has no letters for, and what becomes of the rest.
+
+    With English beside it, and with lines of all kinds that the model began with.
+    """
+    config = TrainingConfig.read(ROOT / "configs/printed.toml")
+    (section,) = (one for one in config.data.synthetic if one.name == "rendered-print")
+    russian = cyrillic_lines("ru", 1500, "train")
+    beside = {
+        "with 500 English lines": cyrillic_lines("en", 500, "train"),
+        "with 750 lines of all kinds": list(islice(worn_lines(section, config, "train"), 750)),
+    }
+    for name, old in beside.items():
+        run = work / f"russian {name}".replace(" ", "-")
+        yield from _alphabet_rows(name, [russian, old], run, work / "sets")
+
+
+def _alphabet_rows(
+    beside: str, learnt: Sequence[Sequence[LabelledLine]], run: Path, sets: Path
+) -> Iterator[Row]:
+    model, minutes = tuned("printed", learnt, run)
     tests = {
         "Russian, rendered, unseen faces": cyrillic_lines("ru", 300, "test"),
         "English, the same faces": cyrillic_lines("en", 300, "test"),
-        "English and others, rendered-print": set_lines("rendered-print", work / "sets"),
-        "typescript, ehri": set_lines("ehri", work / "sets"),
+        "Latin script, rendered-print": set_lines("rendered-print", sets),
+        "typescript, ehri": set_lines("ehri", sets),
     }
     for name, lines in tests.items():
         before, after = (errors(one, lines) for one in ("printed", model))
-        yield row("alphabet", name, 2000, minutes, before, after)
+        yield row("alphabet", f"{name}; {beside}", sum(map(len, learnt)), minutes, before, after)
 
 
 SECTIONS = {

@@ -73,14 +73,16 @@ def plain_line(text: str, font: Path, generator: np.random.Generator) -> Image.I
     return Image.fromarray((np.asarray(picture) + noise).clip(0, 255).astype(np.uint8))
 
 
-def worn_lines(section: SyntheticSection, config: TrainingConfig) -> Iterator[LabelledLine]:
+def worn_lines(
+    section: SyntheticSection, config: TrainingConfig, part: str = "test"
+) -> Iterator[LabelledLine]:
     """What training renders, texts, paper and wear alike, in faces that it does not have."""
     from trocr.training.synthetic.fonts import read_faces
     from trocr.training.synthetic.lines import SyntheticLines
     from trocr.training.synthetic.texts import TextSource
 
     source = SyntheticLines(
-        read_faces(config.folder / section.fonts, section.kind, "test"),
+        read_faces(config.folder / section.fonts, section.kind, part),
         TextSource(
             config.folder / section.texts,
             section.mixture,
