@@ -35,7 +35,7 @@ def label_findings(lines: Sequence[LabelledLine]) -> list[Finding]:
 
 def _too_few(lines: Sequence[LabelledLine]) -> Iterator[Finding]:
     if len(lines) < MIN_LINES:
-        advice = "Label some hundred lines; below fifty, expect little."
+        advice = "Some fifty lines are a good beginning, and every doubling helps."
         yield Finding(f"fewer than {MIN_LINES} lines", [f"{len(lines)} lines"], advice)
 
 
