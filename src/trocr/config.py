@@ -252,6 +252,11 @@ class VisionEncoderDecoderConfig(ModelConfig):
     encoder: ModelConfig
     decoder: TrOCRConfig
 
+    @property
+    def has_line_encoder(self) -> bool:
+        """Whether the encoder is our own, which no published checkpoint has."""
+        return isinstance(self.encoder, LineEncoderConfig)
+
     def __init__(self, **values: Any) -> None:
         encoder, decoder = values.pop("encoder", None), values.pop("decoder", None)
         if encoder is None or decoder is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import tarfile
+import unicodedata
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -62,6 +63,11 @@ class LineSet:
     lines: list[LabelledLine]
     skipped: list[SkippedLine]
     format: str
+
+
+def composed_line(text: str) -> str:
+    """A label as tokenizers see it: composed (NFC), white space as single spaces."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def read_labelled_lines(path: str | Path) -> Iterator[LabelledLine]:

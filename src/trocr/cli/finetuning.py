@@ -26,7 +26,7 @@ LEAST_TO_CALIBRATE = 200  # lines
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the command line says; ``chosen`` are keys of ``OptimizationSection``."""
+    """What the command line says; ``chosen`` are keys of ``OptimizationSection``, with ``seed``."""
 
     model: str
     data: list[Path]
@@ -38,7 +38,6 @@ class Wanted:
 
     def settings(self, ready: Prepared) -> FinetuningSettings:
         """With what is best for these lines where nothing was said."""
-        from ..training.finetuning.run import is_line_model
         from ..training.finetuning.settings import FinetuningSettings, default_optimization
 
         return FinetuningSettings(
@@ -47,7 +46,7 @@ class Wanted:
             default_optimization(
                 len(ready.split.train),
                 len(ready.split.validation),
-                line_model=is_line_model(ready.model),
+                line_model=ready.model.config.has_line_encoder,
                 method=self.method,
                 **self.chosen,
             ),
@@ -113,7 +112,7 @@ def checked(wanted: Wanted) -> Prepared:
             lines,
             held_out,
             tokenizer=wanted.tokenizer,
-            seed=wanted.chosen.get("seed", 1),
+            seed=wanted.chosen["seed"],
             on_reading=lambda reading: bar.advance(),
         )
     _say(describe(ready.check))

@@ -13,7 +13,6 @@ from jinja2 import Environment, StrictUndefined
 from .. import __version__
 from ..bundled import CARD
 from ..confidence import CALIBRATION
-from ..config import LineEncoderConfig
 from ..errors import CheckpointError, UsageError
 from ..model import VisionEncoderDecoderModel
 from ..processor import TrOCRProcessor
@@ -69,11 +68,6 @@ def card_of(
     return str(card.content).rstrip("\n") + "\n"
 
 
-def is_published_architecture(model: VisionEncoderDecoderModel) -> bool:
-    """Whether ``transformers`` knows the encoder."""
-    return not isinstance(model.config.encoder, LineEncoderConfig)
-
-
 def _own_card(folder: Path) -> tuple[ModelCard, ModelCardData]:
     """The folder's card, empty where there is none; and its front matter."""
     from huggingface_hub import ModelCard, ModelCardData
@@ -91,7 +85,7 @@ def _own_card(folder: Path) -> tuple[ModelCard, ModelCardData]:
 
 def _fill(data: ModelCardData, about: About, model: VisionEncoderDecoderModel) -> None:
     """The front matter."""
-    published = is_published_architecture(model)
+    published = not model.config.has_line_encoder
     data.license = about.license or data.license
     data.language = list(about.languages) or data.language
     data.library_name = data.library_name or ("transformers" if published else "trocr")
@@ -141,7 +135,7 @@ def _text(
         version=__version__,
         encoder=model.config.encoder,
         decoder=model.config.decoder,
-        is_published=is_published_architecture(model),
+        is_published=not model.config.has_line_encoder,
         millions=model.num_parameters() / 1e6,
         letters=_letters(processor),
         is_calibrated=is_calibrated,

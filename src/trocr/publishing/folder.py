@@ -20,7 +20,7 @@ from ..exported import exported_format
 from ..hub import check_new_folder
 from ..model import VisionEncoderDecoderModel
 from ..processor import TrOCRProcessor
-from .card import About, card_of, is_published_architecture
+from .card import About, card_of
 
 LICENSE = "LICENSE"
 _LICENSE_FILES = (LICENSE, "LICENSE.txt", "LICENSE.md")
@@ -93,7 +93,7 @@ def _loaded(folder: Path) -> tuple[VisionEncoderDecoderModel, TrOCRProcessor]:
 def _write_model(model: VisionEncoderDecoderModel, folder: Path, out: Path) -> None:
     if len({weight.dtype for weight in model.parameters()}) > 1:
         model = model.float()
-    published = is_published_architecture(model)
+    published = not model.config.has_line_encoder
     settings = model.generation_settings()
     if published and settings.max_length is None and settings.max_new_tokens is None:
         longest = model.config.decoder.max_position_embeddings

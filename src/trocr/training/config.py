@@ -16,8 +16,13 @@ else:
     import tomli as tomllib  # type: ignore[import-not-found, unused-ignore]
 
 Section = TypeVar("Section")
-AT_LEAST_ONE = {"max_steps", "tokens_per_batch", "gradient_accumulation", "lines_per_chunk"}
-AT_LEAST_ONE |= {"validate_every"}
+AT_LEAST_ONE = {
+    "max_steps",
+    "tokens_per_batch",
+    "gradient_accumulation",
+    "lines_per_chunk",
+    "validate_every",
+}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import string
-import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,17 +16,13 @@ import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 
 from ...errors import UsageError
+from ...labelled_lines import composed_line
 from ...tokenizer import Tokenizer
 from ...tokenizer_files import DEFAULT_SPECIAL_TOKENS, TokenizerFiles
 
 # Private-use characters (plane 16) stand in for what a normaliser would change.
 _FIRST_STAND_IN = 0x100000
 _GENERIC_CLASS = "PreTrainedTokenizerFast"  # the reference then reads tokenizer.json as it is
-
-
-def composed_line(text: str) -> str:
-    """A label as tokenizers see it: composed (NFC), white space as single spaces."""
-    return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def is_byte_level(tokenizer: Tokenizer) -> bool:

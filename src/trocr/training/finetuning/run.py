@@ -11,7 +11,6 @@ from pathlib import Path, PurePosixPath
 import torch
 
 from ...confidence import Calibration
-from ...config import LineEncoderConfig
 from ...labelled_lines import LabelledLine, read_labelled_lines, write_labelled_lines
 from ...line_image import LineImageProcessor
 from ...model import VisionEncoderDecoderModel
@@ -31,11 +30,6 @@ LORA_RANK, LORA_ALPHA = 16, 16
 BLANK_SHARE = 0.03  # of crops without text, so that blank paper stays empty
 LINES_PER_CHUNK = 256
 PICTURES_PER_CHUNK = 32  # of a published model: each is 1.7 MB
-
-
-def is_line_model(model: VisionEncoderDecoderModel) -> bool:
-    """Whether it is one of ours, with a CTC head, and no published one."""
-    return isinstance(model.config.encoder, LineEncoderConfig)
 
 
 def begin(
@@ -83,7 +77,6 @@ def finetuning_plan(run: Path) -> TrainingPlan:
     torch.manual_seed(settings.optimization.seed)
     model = VisionEncoderDecoderModel.from_pretrained(run / START)
     processor = TrOCRProcessor.from_pretrained(run / START)
-    line_model = is_line_model(model)
     if settings.gradient_checkpointing:
         model.gradient_checkpointing_enable()
     if settings.method == "lora":
@@ -97,7 +90,7 @@ def finetuning_plan(run: Path) -> TrainingPlan:
         lambda: _read_sources(run, processor),
         settings.optimization,
         settings.to_toml(),
-        LINES_PER_CHUNK if line_model else PICTURES_PER_CHUNK,
+        LINES_PER_CHUNK if model.config.has_line_encoder else PICTURES_PER_CHUNK,
         begins_trained=True,
         finished=_without_adapters,
     )

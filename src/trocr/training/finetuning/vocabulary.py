@@ -11,12 +11,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from ...labelled_lines import composed_line
 from ...model import VisionEncoderDecoderModel
 from ...special_tokens import SpecialTokens
 from ...tokenizer import Tokenizer
 from .new_tokens import (
     as_bytes,
-    composed_line,
     extended,
     is_byte_level,
     of_characters,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Collection, Mapping
 from itertools import accumulate
 from pathlib import Path
@@ -12,6 +11,7 @@ from random import Random
 import numpy as np
 
 from ...errors import DataError, UsageError
+from ...labelled_lines import composed_line
 from .phrases import PHRASES
 from .text_corpora import Language, draw_prose, draw_words, read_language
 from .text_fields import draw_field
@@ -169,7 +169,7 @@ def _styled(rng: Random, line: str) -> str:
 
 def _one_line(text: str) -> str:
     """Normalised to NFC, spaces single, cut at a space so that it is not too long."""
-    line = " ".join(unicodedata.normalize("NFC", text).split())
+    line = composed_line(text)
     if len(line) <= LONGEST:
         return line
     return line[: line.rfind(" ", 0, LONGEST + 1)] if " " in line[: LONGEST + 1] else line[:LONGEST]
