@@ -20,7 +20,8 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 import trocr
 from trocr.document import Box, Character, Word, union
-from trocr.recognizer import LineResult, Recognizer
+from trocr.line_result import LineResult
+from trocr.recognizer import Recognizer
 
 if TYPE_CHECKING:
     from trocr.training.synthetic.fonts import Face

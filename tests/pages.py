@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from trocr.document import Line, Word, rectangle
-from trocr.recognizer import LineResult
+from trocr.line_result import LineResult
 
 LEFT, BAR, PITCH = 40, 20, 60
 

@@ -12,16 +12,24 @@ LEVELS = (
     "errors config generation_config metrics batch labelled_lines line_pages sentencepiece_model"
     " document",
     "image pages ink line_image image_processor tokenizer_files tokenizer hub bundled outputs"
-    " special_tokens devices int8_weights checkpoint positions attention quantization_config"
-    " bitsandbytes_layers layer_stack pretrained encoder line_encoder ctc draft_head",
+    " special_tokens devices line_result int8_weights checkpoint positions attention"
+    " quantization_config bitsandbytes_layers layer_stack pretrained encoder line_encoder ctc"
+    " draft_head",
     "processor decoding generation engine decoder model exported drafts drafted_steps hybrid"
     " confidence",
     "align ahead recognizer layout",
     "stream writers readers pipeline line_sets corrections",
-    "training evaluation optimize bench publishing ocrmypdf",
+    "training evaluation optimize bench publishing serving client ocrmypdf",
     "cli __main__",
 )
-RINGS = {"training", "evaluation", "optimize", "bench", "publishing"}  # never import each other
+RINGS = {
+    "training",
+    "evaluation",
+    "optimize",
+    "bench",
+    "publishing",
+    "serving",
+}  # never import each other
 LEVEL_OF = {name: level for level, names in enumerate(LEVELS) for name in names.split()}
 WITHOUT_TORCH = {*LEVELS[0].split(), "image", "pages", "ink", "line_image", "image_processor"}
 WITHOUT_TORCH |= {
@@ -32,6 +40,8 @@ WITHOUT_TORCH |= {
     "bundled",
     "processor",
     "cli",
+    "line_result",
+    "client",
     "__main__",
 }
 WITHOUT_TORCH |= {"layout", "writers", "readers", "line_sets", "ocrmypdf"}

@@ -26,8 +26,9 @@ from trocr.evaluation.calibration import ReadSet, fit_calibration, read_set
 from trocr.evaluation.protocols import scoring_protocol
 from trocr.hybrid import Hypothesis
 from trocr.labelled_lines import LabelledLine, write_labelled_lines
+from trocr.line_result import LineResult
 from trocr.metrics import expected_calibration_error
-from trocr.recognizer import LineResult, Recognizer, load
+from trocr.recognizer import Recognizer, load
 
 NAMES = ("brevity", "decoder", "weakest_token", "ctc")
 HALF = Calibration(0.0, {"weakest_token": 0.5, "ctc": 0.25}, 100, [])

@@ -15,7 +15,7 @@ from trocr.evaluation.protocols import scoring_protocol
 from trocr.evaluation.report import Report, pages_for, score
 from trocr.evaluation.runner import evaluate, load_line_set, scores
 from trocr.labelled_lines import LabelledLine
-from trocr.recognizer import LineResult
+from trocr.line_result import LineResult
 from trocr.stream import Reading
 
 LINES = Path(__file__).parent / "data" / "receipt-lines"

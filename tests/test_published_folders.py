@@ -16,9 +16,10 @@ from reference_models import STAGE1, Variant, randomise, reference_config
 from safetensors.torch import save_file
 from tokenizers.pre_tokenizers import ByteLevel
 
+from trocr.line_result import LineResult
 from trocr.model import VisionEncoderDecoderModel
 from trocr.processor import TrOCRProcessor
-from trocr.recognizer import LineResult, load
+from trocr.recognizer import load
 
 POSITIONS = 30
 ROLES = {"bos": "<s>", "eos": "</s>", "unk": "<unk>", "sep": "</s>", "pad": "<pad>", "cls": "<s>"}

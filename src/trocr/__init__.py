@@ -23,12 +23,13 @@ if TYPE_CHECKING:
         UsageError,
     )
     from .generation_config import GenerationConfig
+    from .line_result import LineResult
     from .model import VisionEncoderDecoderModel
     from .pipeline import read, read_each
     from .processor import TrOCRProcessor
     from .quantization_config import BitsAndBytesConfig
     from .readers import read_document
-    from .recognizer import LineResult, Recognizer, load
+    from .recognizer import Recognizer, load
     from .writers import write
 
 __version__ = "0.1.0"
@@ -83,12 +84,13 @@ _MODULES = {
         "UsageError",
     ),
     "generation_config": ("GenerationConfig",),
+    "line_result": ("LineResult",),
     "model": ("VisionEncoderDecoderModel",),
     "pipeline": ("read", "read_each"),
     "processor": ("TrOCRProcessor",),
     "quantization_config": ("BitsAndBytesConfig",),
     "readers": ("read_document",),
-    "recognizer": ("LineResult", "Recognizer", "load"),
+    "recognizer": ("Recognizer", "load"),
     "writers": ("write",),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

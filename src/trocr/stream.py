@@ -10,7 +10,8 @@ from PIL import Image
 
 from .errors import ImageError
 from .image import load_image
-from .recognizer import LineResult, Recognizer
+from .line_result import LineResult
+from .recognizer import Recognizer
 
 WINDOW_BATCHES = 8  # lines of this many batches are read together, so that widths can be sorted
 WINDOW_PIXELS = 50_000_000

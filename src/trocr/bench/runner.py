@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from statistics import median, quantiles
 from typing import Any
 
-from ..recognizer import LineResult, Recognizer
+from ..line_result import LineResult
+from ..recognizer import Recognizer
 from . import machine
 from .stages import Stages, watched
 from .work import read_bytes, read_operations

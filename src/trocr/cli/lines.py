@@ -11,7 +11,7 @@ from ..errors import ImageError, UsageError
 from . import console
 
 if TYPE_CHECKING:
-    from ..recognizer import LineResult
+    from ..line_result import LineResult
     from ..stream import Reading
 
 STDIN = "-"

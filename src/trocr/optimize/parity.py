@@ -15,8 +15,9 @@ from torch import Tensor
 
 from ..image import load_image
 from ..labelled_lines import LabelledLine
+from ..line_result import LineResult
 from ..metrics import character_error_rate
-from ..recognizer import LineResult, Recognizer
+from ..recognizer import Recognizer
 
 REPORT = "parity.json"
 MOST_DIFFERENT = 0.005  # of the lines

@@ -11,8 +11,8 @@ from ..document import Box, Character, Line, Page, Polygon, Region, Word, rectan
 from ..layout.crops import Crop
 from ..layout.order import regions_in_order
 from ..layout.orientation import skew_of
+from ..line_result import LineResult
 from ..pages import PageImage
-from ..recognizer import LineResult
 from .draft import Draft
 
 _DIGITS = 4  # of a confidence

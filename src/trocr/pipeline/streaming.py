@@ -11,8 +11,9 @@ from PIL import Image
 from ..document import Page
 from ..errors import ImageError
 from ..layout.orientation import is_upside_down
+from ..line_result import LineResult
 from ..pages import PageFailure, PageImage
-from ..recognizer import LineResult, Recognizer
+from ..recognizer import Recognizer
 from .assembly import assembled, page_of_text
 from .draft import Draft, draft_of, turned_draft
 from .settings import Settings

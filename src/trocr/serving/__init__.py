@@ -1,0 +1,14 @@
+"""Reading over HTTP: worker processes that share batches among requests, and what is around them.
+
+``settings`` and ``messages`` are what all parts know; ``pool`` and ``worker`` read and know no
+HTTP; ``app`` answers requests and reads nothing itself.
+"""
+
+from __future__ import annotations
+
+from ..errors import UsageError
+
+
+def serve_extra(package: str) -> UsageError:
+    """What to raise where a package of the extra is missing."""
+    return UsageError(f"Serving needs {package}.", "Install it: pip install 'trocr[serve]'.")
