@@ -32,7 +32,7 @@ class Run:
 @pytest.fixture
 def reader(monkeypatch: pytest.MonkeyPatch) -> BarReader:
     reader = BarReader()
-    monkeypatch.setattr("trocr.recognizer.load", lambda model, device: reader)
+    monkeypatch.setattr("trocr.recognizer.load", lambda model, device, draft: reader)
     monkeypatch.setattr(draft, "find_lines", find_bars)
     monkeypatch.setattr(draft, "quarter_turn", lambda image: 0)
     return reader

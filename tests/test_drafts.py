@@ -9,6 +9,7 @@ import torch
 from line_models import save_tiny_model, text_picture, tiny_line_model, tiny_processor
 from reference_models import POSITIONS, VARIANTS, images, pair
 
+from trocr.cli import main
 from trocr.decoding import RepetitionGuard, allow_characters
 from trocr.draft_head import CONFIG, DraftHead, DraftHeadConfig, stored_draft_head
 from trocr.drafted_steps import DraftedSteps
@@ -35,6 +36,12 @@ def encoded_lines(model, count=LINES):
 
 def decoder_of(model, *, constraint=None, guard=None, **settings):
     return HybridDecoder(model, model.generation_settings(**settings), constraint, guard)
+
+
+def exit_code(*command):
+    with pytest.raises(SystemExit) as ended:
+        main(command)
+    return ended.value.code
 
 
 def searched(decoder, lines):
@@ -220,6 +227,20 @@ def test_another_model_drafts(tmp_path):
     assert reader.drafts.proposed == len(PICTURES)
     with pytest.raises(UsageError, match="CTC head"):
         load(tmp_path / "small", draft=folder)
+
+
+def test_the_command_line_names_a_draft(tmp_path, capsys):
+    folder, small = tiny_checkpoint(tmp_path / "large"), tmp_path / "small"
+    save_tiny_model(small)
+    picture = tmp_path / "line.png"
+    PICTURES[0].save(picture)
+    command = ["read", "--lines", str(picture), "--model"]
+    assert exit_code(*command, str(folder)) == 0
+    plain = capsys.readouterr().out
+    assert exit_code(*command, str(folder), "--draft", str(small)) == 0
+    assert capsys.readouterr().out == plain
+    assert exit_code(*command, str(small), "--draft", str(folder)) == 2
+    assert "CTC head" in capsys.readouterr().err
 
 
 def test_a_stored_head_drafts(tmp_path):

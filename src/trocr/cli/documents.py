@@ -13,6 +13,7 @@ from ..errors import ImageError, OutputError, TrOCRError
 from ..pages import PageFailure, PageImage, count_pages, read_pages
 from ..writers import files_of, render, write
 from . import console
+from .options import ChosenModel
 from .outputs import Job
 from .reading import Reading
 from .request import STREAMED, Request
@@ -26,8 +27,7 @@ def read_documents(
     jobs: Sequence[Job],
     failures: Sequence[PageFailure],
     request: Request,
-    model: str,
-    device: str,
+    model: ChosenModel,
     tally: Tally,
 ) -> None:
     """Read the sources of jobs, write what becomes of them, and count.
@@ -36,20 +36,18 @@ def read_documents(
         jobs: in the order of their output.
         failures: what was found to be no source.
         request: what was asked for.
-        model, device: as for ``trocr.load``.
+        model: what reads the lines.
         tally: is added to.
 
     Raises:
         OutputError: nothing more can be written.
         UsageError, CheckpointError, DataError: nothing can be read.
     """
-    from ..recognizer import load
-
     with console.Bar(_count(jobs, request), "pages") as bar:
         for failure in failures:
             _report(failure, bar, tally)
         if jobs:
-            _Run(load(model, device), request, bar, tally).read(jobs)
+            _Run(model.load(), request, bar, tally).read(jobs)
 
 
 def _count(jobs: Sequence[Job], request: Request) -> int:

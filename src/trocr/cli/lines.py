@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ImageError, UsageError
 from . import console
+from .options import ChosenModel
 
 if TYPE_CHECKING:
     from ..line_result import LineResult
@@ -19,13 +20,13 @@ FORMATS = ("txt", "json")
 
 
 def read_lines(
-    files: Sequence[str], model: str, device: str, format: str, options: dict[str, Any]
+    files: Sequence[str], model: ChosenModel, format: str, options: dict[str, Any]
 ) -> bool:
     """Print the texts of pictures in their order; whether all could be read.
 
     Args:
         files: paths, and ``-`` for standard input.
-        model, device: as for ``trocr.load``.
+        model: what reads them.
         format: one of ``FORMATS``.
         options: of ``read_stream``.
 
@@ -38,10 +39,9 @@ def read_lines(
     if files.count(STDIN) > 1:
         raise UsageError("- stands for one picture on standard input.", "Give it once.")
 
-    from ..recognizer import load
     from ..stream import read_stream
 
-    reader = load(model, device)
+    reader = model.load()
     all_read = True
     with console.Bar(len(files)) as bar:
         for reading in read_stream(reader, _pictures(files), **options):

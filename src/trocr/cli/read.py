@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import ImageError, UsageError
-from .options import DEFAULT_MODEL, BatchSize, Device, Model, NumBeams
+from .options import DEFAULT_MODEL, BatchSize, ChosenModel, Device, Model, NumBeams
 
 STDIN = "-"
 
@@ -83,6 +83,13 @@ def read(
     ] = None,
     model: Model = DEFAULT_MODEL,
     device: Device = "auto",
+    draft: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="A small model that guesses what a large one will write: the same texts, sooner.",
+        ),
+    ] = None,
     num_beams: NumBeams = 1,
     allow: Annotated[
         str | None, typer.Option(metavar="SET", help="Only these characters, e.g. 0-9./")
@@ -126,8 +133,9 @@ def read(
     4 the model, 5 the boxes cannot be read; 6 the output cannot be written; 130 interrupted.
     """
     reading = {"num_beams": num_beams, "batch_size": batch_size, **_rule(allow, regex, lexicon)}
+    chosen = ChosenModel(model, device, draft)
     if lines:
-        _read_lines(files, out, output or [], model, device, reading)
+        _read_lines(files, out, output or [], chosen, reading)
         return
     from ..pages.selection import parse_selection
     from ..writers import Options
@@ -159,7 +167,7 @@ def read(
     request = Request(formats, options, settings, pages, password, dpi, allow_private, overwrite)
     rehearse(request)
     tally = Tally(done_before=len(jobs) - len(todo))
-    read_documents(todo, failures, request, model, device, tally)
+    read_documents(todo, failures, request, chosen, tally)
     if folder:
         print(*tally.rows(), sep="\n", file=sys.stderr)
     if tally.failures:
@@ -195,8 +203,7 @@ def _read_lines(
     files: Sequence[str],
     out: str | None,
     formats: Sequence[str],
-    model: str,
-    device: str,
+    model: ChosenModel,
     options: dict[str, Any],
 ) -> None:
     from .lines import read_lines
@@ -204,5 +211,5 @@ def _read_lines(
     if out not in (None, STDIN):
         raise UsageError("--lines writes to standard output.", "Redirect it: > lines.txt")
     format = {"": "txt", "text": "txt"}.get(",".join(formats), ",".join(formats))
-    if not read_lines(files, model, device, format, options):
+    if not read_lines(files, model, format, options):
         raise typer.Exit(ImageError.exit_code)
