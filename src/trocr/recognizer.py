@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from PIL import Image
@@ -39,6 +39,9 @@ from .model import VisionEncoderDecoderModel
 from .outputs import EncoderOutput
 from .processor import TrOCRProcessor
 from .special_tokens import check_special_tokens
+
+Key = TypeVar("Key")
+NextLines = Callable[[bool], Sequence[tuple[Key, Any]] | None]
 
 
 def load(
@@ -203,6 +206,52 @@ class Recognizer:
             for number, result in zip(lines.numbers, read, strict=True):
                 results[number] = result
         return results
+
+    def read_continuously(
+        self,
+        next_lines: NextLines[Key],
+        *,
+        batch_size: int = 32,
+        num_beams: int = 1,
+        n_best: int = 1,
+        allow: str | None = None,
+        regex: str | None = None,
+        lexicon: Sequence[str] | None = None,
+        words: bool = False,
+        forget: Callable[[Key], bool] | None = None,
+    ) -> Iterator[tuple[Key, LineResult]]:
+        """Read crops of one text line each, while others come in.
+
+        Args:
+            next_lines: called with True, waits for pictures; with False, gives those that are
+                there, maybe none. Each with what its caller knows it by; at most ``batch_size``;
+                None: there will be no more. A picture that cannot be read ends everything, so
+                open them with ``load_image`` first.
+            forget: whether nobody waits for a line any more; asked while it is being read. A line
+                that is forgotten is not yielded.
+            batch_size, num_beams, n_best, allow, regex, lexicon, words: as for ``read_lines``,
+                whose results are these.
+
+        Yields:
+            each picture's key and result, as soon as it is read.
+
+        Raises:
+            ImageError, UsageError: as ``read_lines``.
+        """
+        while (newcomers := next_lines(True)) is not None:
+            results = self.read_lines(
+                [picture for _, picture in newcomers],
+                batch_size=batch_size,
+                num_beams=num_beams,
+                n_best=n_best,
+                allow=allow,
+                regex=regex,
+                lexicon=lexicon,
+                words=words,
+            )
+            for (key, _), result in zip(newcomers, results, strict=True):
+                if forget is None or not forget(key):
+                    yield key, result
 
     def _inputs(self, pictures: Mapping[int, Image.Image], rows: list[int]) -> BatchFeature:
         return self.processor.image_processor([pictures[i] for i in rows], return_tensors="pt")
