@@ -400,7 +400,7 @@ class Reader(BarReader):
             os.kill(os.getpid(), signal.SIGKILL)
         return results
 
-trocr.recognizer.load = lambda model, device: Reader()
+trocr.recognizer.load = lambda model, device, draft: Reader()
 draft.find_lines, draft.quarter_turn = find_bars, lambda image: 0
 streaming.WINDOW_BATCHES = 1
 main(["read", "scan.pdf", "-o", "out", "--format", "txt,json,page", "--batch-size", "2"])
