@@ -166,3 +166,15 @@ class Done:
 
 
 Event = PageStarted | LineRead | PageRead | PageFailed | LineResults | Output | Failed | Done
+
+
+class Busy(Exception):
+    """Too much is waiting already; ``retry_after``: seconds until it may be worth another try."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(f"busy for {retry_after:g} seconds")
+        self.retry_after = retry_after
+
+
+class Stopping(Exception):
+    """No task is accepted any more."""
