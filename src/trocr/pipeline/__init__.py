@@ -13,11 +13,23 @@ from ..document import Document, Page
 from ..errors import UsageError
 from ..pages import Input, PageFailure, find_inputs, read_pages
 from ..recognizer import Recognizer, load
+from .assembly import line_of
 from .boxes import Boxes
 from .settings import Settings
+from .steps import PageSteps, Unread, page_steps
 from .streaming import read_stream
 
-__all__ = ["Boxes", "Settings", "read", "read_each", "read_stream"]
+__all__ = [
+    "Boxes",
+    "PageSteps",
+    "Settings",
+    "Unread",
+    "line_of",
+    "page_steps",
+    "read",
+    "read_each",
+    "read_stream",
+]
 
 
 def read(

@@ -48,6 +48,18 @@ def assembled(draft: Draft, results: Sequence[LineResult]) -> Page:
     return upright.turned(-draft.turn)
 
 
+def line_of(draft: Draft, index: int, results: Sequence[LineResult]) -> Line:
+    """One line of a draft, counted over all regions, with the results of its pieces.
+
+    Its places are on the page's picture as it came.
+    """
+    lines = [line for region in draft.regions for line in region.lines]
+    pieces = list(zip(draft.pieces[index], results, strict=True))
+    size = draft.upright.size
+    read = _line(lines[index], pieces, size)
+    return next(Page(*size, regions=(Region((read,)),)).turned(-draft.turn).lines)
+
+
 def page_of_text(picture: PageImage) -> Page:
     """The page of a PDF with the text that it holds."""
     size = picture.image.size

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from statistics import median
-from typing import TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Generic, TypeVar
 
 from PIL import Image
 
 from ..document import Page
 from ..errors import ImageError
-from ..layout.orientation import is_upside_down
 from ..line_result import LineResult
 from ..pages import PageFailure, PageImage
 from ..recognizer import Recognizer
-from .assembly import assembled, page_of_text
-from .draft import Draft, draft_of, turned_draft
 from .settings import Settings
+from .steps import PageSteps, Unread, page_steps
 
 WINDOW_BATCHES = 4  # lines of this many batches are read together
 WINDOW_PIXELS = 40_000_000  # of the pages and crops that wait
-SURE = 0.5  # median confidence from which a page is taken to be the right way up
-PROBED = 6  # lines, the longest, that are also read upside down where it is not
 
 Key = TypeVar("Key")
 Other = TypeVar("Other")
@@ -46,74 +41,83 @@ def read_stream(
     Raises:
         UsageError, DataError: settings that cannot be used.
     """
-    window: list[tuple[Key, Draft | Page | PageFailure | Other]] = []
-    lines = pixels = 0
+    window: _Window[Key, Other] = _Window(reader, settings)
     for key, item in items:
-        opened = _opened(item, settings) if isinstance(item, PageImage) else item
-        window.append((key, opened))
-        if isinstance(opened, Draft):
-            lines, pixels = lines + len(opened.crops), pixels + opened.pixels
-        if not lines or lines >= WINDOW_BATCHES * settings.batch_size or pixels >= WINDOW_PIXELS:
-            done = _all_read(reader, window, settings)
-            # No picture is kept while others work with the pages or draw the next one.
-            window, lines, pixels = [], 0, 0
-            del item, opened
-            yield from done
-    yield from _all_read(reader, window, settings)
+        opened = _Opened(item, settings) if isinstance(item, PageImage) else item
+        window.add(key, opened)
+        # No picture is kept while others work with the pages or draw the next one.
+        del item, opened
+        if window.is_full:
+            yield from window.read()
+    yield from window.read()
 
 
-def _opened(picture: PageImage, settings: Settings) -> Draft | Page | PageFailure:
-    if settings.keep_text and picture.embedded_text:
-        return page_of_text(picture)
-    try:
-        return draft_of(picture, settings)
-    except ImageError as error:
-        return PageFailure(picture.source, picture.number, error)
+class _Opened:
+    """A page as far as it was read: `outcome` once that is known, `unread` until then."""
+
+    def __init__(self, picture: PageImage, settings: Settings) -> None:
+        self._where = picture.source, picture.number
+        self._steps: PageSteps = page_steps(picture, settings)
+        self.unread: Unread | None = None
+        self.outcome: Page | PageFailure | None = None
+        self._advance(None)
+
+    def go_on(self, results: Sequence[LineResult]) -> None:
+        """With those of the pictures that were unread."""
+        self._advance(results)
+
+    def _advance(self, results: Sequence[LineResult] | None) -> None:
+        self.unread = None
+        try:
+            self.unread = next(self._steps) if results is None else self._steps.send(results)
+        except StopIteration as end:
+            self.outcome = end.value
+        except ImageError as error:
+            self.outcome = PageFailure(*self._where, error)
 
 
-def _all_read(
-    reader: Recognizer,
-    window: list[tuple[Key, Draft | Page | PageFailure | Other]],
-    settings: Settings,
-) -> list[tuple[Key, Page | PageFailure | Other]]:
-    drafts = [each for _, each in window if isinstance(each, Draft)]
-    crops = [crop.image for draft in drafts for crop in draft.crops]
-    results = iter(reader.read_lines(crops, **settings.of_lines) if crops else [])
-    done: list[tuple[Key, Page | PageFailure | Other]] = []
-    for key, each in window:
-        if isinstance(each, Draft):
-            found = [next(results) for _ in each.crops]
-            done.append((key, _finished(reader, each, found, settings)))
-        else:
-            done.append((key, each))
-    return done
+class _Window(Generic[Key, Other]):
+    """Pages whose lines are read together."""
+
+    def __init__(self, reader: Recognizer, settings: Settings) -> None:
+        self._reader = reader
+        self._settings = settings
+        self._items: list[tuple[Key, _Opened | Other]] = []
+        self._lines = self._pixels = 0
+
+    def add(self, key: Key, item: _Opened | Other) -> None:
+        self._items.append((key, item))
+        if isinstance(item, _Opened) and item.unread:
+            self._lines += len(item.unread.pictures)
+            self._pixels += item.unread.draft.pixels
+
+    @property
+    def is_full(self) -> bool:
+        """Also where there is nothing to read: nobody has to wait for that."""
+        most = WINDOW_BATCHES * self._settings.batch_size
+        return not self._lines or self._lines >= most or self._pixels >= WINDOW_PIXELS
+
+    def read(self) -> list[tuple[Key, Page | PageFailure | Other]]:
+        """All pages that were added, which are forgotten."""
+        items, self._items = self._items, []
+        self._lines = self._pixels = 0
+        opened = [item for _, item in items if isinstance(item, _Opened)]
+        unread = [item.unread.pictures for item in opened if item.unread]
+        results = iter(self._read(picture for pictures in unread for picture in pictures))
+        for item in opened:
+            if item.unread:
+                item.go_on([next(results) for _ in item.unread.pictures])
+            while item.unread:  # what only shows once the lines were read
+                item.go_on(self._read(item.unread.pictures))
+        return [(key, _outcome(item)) for key, item in items]
+
+    def _read(self, pictures: Iterable[Image.Image]) -> list[LineResult]:
+        crops = list(pictures)
+        return self._reader.read_lines(crops, **self._settings.of_lines) if crops else []
 
 
-def _finished(
-    reader: Recognizer, draft: Draft, results: list[LineResult], settings: Settings
-) -> Page | PageFailure:
-    if not _is_upside_down(reader, draft, results, settings):
-        return assembled(draft, results)
-    picture = draft.picture
-    try:
-        draft = turned_draft(picture, (draft.turn + 180) % 360, settings)
-    except ImageError as error:
-        return PageFailure(picture.source, picture.number, error)
-    crops = [crop.image for crop in draft.crops]
-    return assembled(draft, reader.read_lines(crops, **settings.of_lines) if crops else [])
-
-
-def _is_upside_down(
-    reader: Recognizer, draft: Draft, results: list[LineResult], settings: Settings
-) -> bool:
-    """Whether the longest lines read better that way; asked only where reading was unsure."""
-    sure = (result.confidence if result.text else 0.0 for result in results)
-    if draft.given or draft.whole or not results or median(sure) >= SURE:
-        return False
-    longest = sorted(range(len(results)), key=lambda at: -draft.crops[at].image.width)[:PROBED]
-    turned = [draft.crops[at].image.transpose(Image.Transpose.ROTATE_180) for at in longest]
-    found = reader.read_lines(turned, **settings.of_lines)
-    return is_upside_down(
-        [(results[at].text, results[at].confidence) for at in longest],
-        [(result.text, result.confidence) for result in found],
-    )
+def _outcome(item: _Opened | Other) -> Page | PageFailure | Other:
+    if not isinstance(item, _Opened):
+        return item
+    assert item.outcome is not None
+    return item.outcome
