@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .client import Client
     from .config import DeiTConfig, TrOCRConfig, VisionEncoderDecoderConfig, ViTConfig
     from .decoder import TrOCRForCausalLM
     from .document import Character, Document, Line, Page, Region, Word
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
         ImageError,
         OutputError,
         RefusedError,
+        ServerError,
         TrOCRError,
         UsageError,
     )
@@ -38,6 +40,7 @@ __all__ = [
     "BitsAndBytesConfig",
     "Character",
     "CheckpointError",
+    "Client",
     "DataError",
     "DeiTConfig",
     "DeiTModel",
@@ -51,6 +54,7 @@ __all__ = [
     "Recognizer",
     "RefusedError",
     "Region",
+    "ServerError",
     "TrOCRConfig",
     "TrOCRError",
     "TrOCRForCausalLM",
@@ -70,6 +74,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "client": ("Client",),
     "config": ("DeiTConfig", "TrOCRConfig", "ViTConfig", "VisionEncoderDecoderConfig"),
     "decoder": ("TrOCRForCausalLM",),
     "encoder": ("DeiTModel", "ViTModel"),
@@ -80,6 +85,7 @@ _MODULES = {
         "ImageError",
         "OutputError",
         "RefusedError",
+        "ServerError",
         "TrOCRError",
         "UsageError",
     ),

@@ -59,3 +59,7 @@ class RefusedError(TrOCRError):
     """What was measured is not good enough: a change is not made, a limit is exceeded."""
 
     exit_code = 7
+
+
+class ServerError(TrOCRError):
+    """A server that cannot be reached, or has no time or no health to answer."""

@@ -1,1 +1,0 @@
-"""What speaks to a server."""
