@@ -27,6 +27,7 @@ from trocr.training.synthetic.render import render_line
 from trocr.training.synthetic.setting import set_line
 from trocr.training.synthetic.sheets import contact_sheet, labelled_lines
 from trocr.training.synthetic.surroundings import add_neighbours
+from trocr.training.synthetic.text_notes import NOTE
 from trocr.training.synthetic.warp import Bend, bent
 
 PLAIN = Manner(margins=(0, 0, 0, 0))
@@ -138,6 +139,15 @@ def test_a_caret_raises_what_follows_and_is_not_drawn(font: Path) -> None:
     assert raised.ink[1] < plain.ink[1]
     assert raised.ink[2] < plain.ink[2]
     assert drawn("x ^", font).ink[2] > drawn("x", font).ink[2]
+
+
+def test_a_note_is_raised_and_stands_alone_in_the_label(face: Callable[..., Face]) -> None:
+    _, label = SyntheticLines([face()], FewTexts(f"xo{NOTE}12"), seed=1).line(0)
+    assert label == "xo 12"
+
+
+def test_a_note_looks_like_a_superscript(font: Path) -> None:
+    assert drawn(f"x{NOTE}o", font).ink == drawn("x^o", font).ink
 
 
 def test_the_last_letter_of_a_superscript_is_raised_too(font: Path) -> None:

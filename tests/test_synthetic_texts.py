@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import string
 import unicodedata
 from collections import Counter
@@ -16,6 +17,7 @@ import pytest
 from trocr.errors import DataError, UsageError
 from trocr.training.synthetic.text_corpora import draw_prose, read_language
 from trocr.training.synthetic.text_fields import amount, filled, roman, time
+from trocr.training.synthetic.text_notes import NOTE, label_of
 from trocr.training.synthetic.texts import KINDS, LONGEST, VOCABULARY, TextSource
 
 PROSE = {
@@ -62,7 +64,8 @@ def drawn(source: TextSource, count: int, seed: int = 0) -> list[str]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_labels_of_every_kind_are_well_formed(folder: Path, kind: str) -> None:
-    labels = drawn(TextSource(folder, {kind: 1}, LANGUAGES), 1500)
+    texts = drawn(TextSource(folder, {kind: 1}, LANGUAGES), 1500)
+    labels = [label_of(text) for text in texts]
     for label in labels:
         assert 1 <= len(label) <= LONGEST
         assert label == " ".join(label.split())
@@ -82,8 +85,8 @@ def test_draws_depend_on_the_generator_only(folder: Path) -> None:
 
 def test_only_the_given_characters(folder: Path) -> None:
     characters = string.ascii_letters + string.digits + ".,-"
-    labels = drawn(TextSource(folder, KINDS, LANGUAGES, characters), 1000)
-    assert set("".join(labels)) <= {*characters, " "}
+    texts = drawn(TextSource(folder, KINDS, LANGUAGES, characters), 1000)
+    assert set("".join(map(label_of, texts))) <= {*characters, " "}
 
 
 def test_every_character_is_drawn(folder: Path) -> None:
@@ -102,6 +105,14 @@ def test_a_caret_raises_letters_in_letters_only(folder: Path) -> None:
 
     assert raised({"historic": 1}) > 500
     assert raised({kind: 1 for kind in KINDS if kind != "historic"}) == 0
+
+
+def test_notes_are_raised_numbers_behind_words_and_before_lines(folder: Path) -> None:
+    texts = drawn(TextSource(folder, {"notes": 1}, LANGUAGES), 400)
+    assert any(re.search(rf"[^\W\d]{NOTE}\d+ \w", text) for text in texts)
+    assert any(re.match(rf"{NOTE}\d+ Ibid", text) for text in texts)
+    assert label_of(f"{NOTE}53 Ibid, p. 7") == "53 Ibid, p. 7"
+    assert label_of(f"operations,{NOTE}57 and") == "operations, 57 and"
 
 
 def test_letters_are_english_and_french(folder: Path) -> None:

@@ -14,6 +14,7 @@ from .degrade import captured, worn_ink
 from .manner import TYPEWRITER
 from .paper import put_on_paper
 from .render import render_line
+from .text_notes import NOTE, label_of
 
 if TYPE_CHECKING:
     from .fonts import Face
@@ -27,7 +28,7 @@ LOUD = re.compile(r"(?=(?:[^A-Z]*[A-Z]){7})[^a-z]*$")
 CALMED_SHARE = 0.7  # of the texts in capitals, which few script faces can write legibly
 BLANK_HEIGHTS = (20, 65)  # pixels
 Item = TypeVar("Item")
-LINE_SIGNS = frozenset(" ^")  # need no glyph: a gap, and the mark of a superscript
+LINE_SIGNS = frozenset(f" ^{NOTE}")  # need no glyph: a gap, and the marks of superscripts
 
 
 class Texts(Protocol):
@@ -79,7 +80,7 @@ class SyntheticLines:
         if face.kind == "print":
             mask = worn_ink(mask, generator)
         grey = captured(put_on_paper(mask, face.kind, generator), face.kind, generator)
-        return Image.fromarray(grey), text
+        return Image.fromarray(grey), label_of(text)
 
     def _face(self, generator: np.random.Generator) -> Face:
         """Families are drawn alike, whatever the number of their faces."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from .manner import Manner
+from .text_notes import NOTE
 
 ByteArray = NDArray[np.uint8]
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels
@@ -23,7 +24,7 @@ MEASURED_TEXT = "Ehgpy"
 LEAST_X_HEIGHT = 8.0  # pixels
 LEAST_SPACE = 0.17  # ems between words
 MAX_WIDTH = 2200  # pixels; longer lines are set smaller
-SUPERSCRIPT = re.compile(r"\^([^\W_]+)")
+SUPERSCRIPT = re.compile(rf"[\^{NOTE}]([^\W_]+)")
 SUPERSCRIPT_SIZE, SUPERSCRIPT_RISE = 0.64, 0.36  # ems
 
 

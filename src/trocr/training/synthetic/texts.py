@@ -17,6 +17,7 @@ from .text_corpora import Language, draw_prose, draw_words, read_language
 from .text_fields import draw_field
 from .text_letters import draw_letter
 from .text_marks import draw_marks
+from .text_notes import draw_note, label_of
 from .text_receipts import draw_receipt
 
 VOCABULARY = "".join(
@@ -34,7 +35,8 @@ LANGUAGES: Mapping[str, float] = {
     **dict.fromkeys(_OTHERS, 0.3 / len(_OTHERS)),
 }
 KINDS: Mapping[str, float] = {
-    "prose": 0.33,
+    "prose": 0.3,
+    "notes": 0.03,
     "words": 0.12,
     "fields": 0.25,
     "receipt": 0.12,
@@ -52,16 +54,17 @@ _STYLE = PHRASES["style"]
 
 
 class TextSource:
-    """Draws labels: NFC, stripped, single spaces, 1 to 100 characters.
+    """Draws texts: NFC, stripped, single spaces, 1 to 100 characters.
 
     A caret before a letter or digit marks a superscript (``M^r``) and occurs in the kind
-    ``"historic"`` only; any other caret is one.
+    ``"historic"`` only; any other caret is one. `NOTE` occurs in the kind ``"notes"`` only; see
+    ``label_of``.
 
     Args:
         folder: the texts that ``scripts/collect-texts`` wrote. Another ``folder/LANGUAGE/NAME.txt``
             with a paragraph per line is read as prose too.
-        kinds: weight of each of ``"prose"``, ``"words"``, ``"fields"``, ``"receipt"``,
-            ``"random"`` and ``"historic"``; one that is left out is not drawn.
+        kinds: weight of each of ``"prose"``, ``"notes"``, ``"words"``, ``"fields"``,
+            ``"receipt"``, ``"random"`` and ``"historic"``; one that is left out is not drawn.
         languages: weight of each language, by its ISO 639-1 code. ``"historic"`` knows English
             and French only: it draws by the weights of these two, French where both are 0.
         characters: the only characters that labels hold.
@@ -99,19 +102,21 @@ class TextSource:
         self._characters = "".join(sorted(set(characters) - {" "}))
 
     def draw(self, generator: np.random.Generator) -> str:
-        """One label; depends on the state of the generator only."""
+        """One text; depends on the state of the generator only."""
         rng = Random(int(generator.integers(1 << 62)))
         while True:
             (kind,) = rng.choices(self._kinds, cum_weights=self._kind_weights)
             label = _one_line(self._draw(kind, rng))
-            if not label or not self._allowed.issuperset(label):
+            if not label or not self._allowed.issuperset(label_of(label)):
                 continue
             if kind == "historic" or not _RAISED.search(label):
                 return label
 
     def _draw(self, kind: str, rng: Random) -> str:
         if kind == "prose":
-            return _in_some_case(rng, _styled(rng, draw_prose(rng, self._writing.draw(rng))))
+            return self._prose(rng)
+        if kind == "notes":
+            return draw_note(rng, self._prose(rng))
         if kind == "historic":
             language = self._letters.draw(rng)
             prose = language if language.prose else self._writing.draw(rng)
@@ -124,6 +129,9 @@ class TextSource:
         if kind == "receipt":
             return draw_receipt(rng, language)
         return draw_marks(rng, language, self._characters)
+
+    def _prose(self, rng: Random) -> str:
+        return _in_some_case(rng, _styled(rng, draw_prose(rng, self._writing.draw(rng))))
 
 
 class _Weighted:
