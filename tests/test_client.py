@@ -24,7 +24,7 @@ from starlette.routing import Route
 import trocr
 from trocr.client import Client
 from trocr.document import Document, Line, Page, Region
-from trocr.errors import ImageError, ServerError, UsageError
+from trocr.errors import DataError, ImageError, ServerError, TrOCRError, UsageError
 from trocr.writers import render
 
 DOCUMENT = Document((Page(40, 20, (Region((Line("SOLD TO"),)),)),), source="a.png", model="fast")
@@ -40,13 +40,11 @@ STATUS = {
 }
 
 
-def problem(status: int, detail: str, hint: str = "", **headers: str) -> Response:
-    return JSONResponse(
-        {"type": "about:blank", "title": "No.", "status": status, "detail": detail, "hint": hint},
-        status,
-        headers,
-        "application/problem+json",
-    )
+def problem(
+    status: int, detail: str, hint: str = "", kind: str = "some", **headers: str
+) -> Response:
+    content = {"type": f"urn:trocr:{kind}", "status": status, "detail": detail, "hint": hint}
+    return JSONResponse(content, status, headers, "application/problem+json")
 
 
 class Server:
@@ -173,23 +171,25 @@ def test_a_missing_file_asks_nothing(server: Server, client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"),
+    ("status", "kind", "error"),
     [
-        (400, UsageError),
-        (401, UsageError),
-        (404, UsageError),
-        (413, UsageError),
-        (422, ImageError),
-        (500, ServerError),
-        (504, ServerError),
+        (400, "usage-error", UsageError),
+        (400, "data-error", DataError),
+        (401, "key", UsageError),
+        (413, "too-large", UsageError),
+        (422, "image-error", ImageError),
+        (422, "parameters", UsageError),
+        (500, "internal", ServerError),
+        (504, "deadline", ServerError),
     ],
 )
 def test_problems_become_errors_and_are_not_tried_again(
-    status: int, kind: type[Exception], server: Server, client: Client
+    status: int, kind: str, error: type[TrOCRError], server: Server, client: Client
 ) -> None:
-    server.answers = [problem(status, "It cannot be.", "Do without.")]
-    with pytest.raises(kind) as raised:
+    server.answers = [problem(status, "It cannot be.", "Do without.", kind)]
+    with pytest.raises(error) as raised:
         client.models()
+    assert type(raised.value) is error
     assert (raised.value.message, raised.value.hint) == ("It cannot be.", "Do without.")
     assert len(server.asked) == 1
 

@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
-from ..errors import ImageError, ServerError, TrOCRError, UsageError
+from ..errors import DataError, ImageError, ServerError, TrOCRError, UsageError
 
 if TYPE_CHECKING:
     import httpx2
@@ -20,6 +20,7 @@ _SILENCE_SECONDS = 60.0  # a stream of events says something more often
 _LONGEST_PAUSE = 10.0
 _FIRST_PAUSE = 0.25
 _BUSY = (429, 503)
+_KINDS = {"urn:trocr:image-error": ImageError, "urn:trocr:data-error": DataError}
 _EVENT_BYTES = 64 << 20  # a page of small print, all of its words included
 
 
@@ -157,18 +158,13 @@ class Transport:
 def error_of(answer: httpx2.Response) -> TrOCRError:
     """The error that a problem (RFC 9457) stands for; the body has been read."""
     status = answer.status_code
+    kind: type[TrOCRError] = UsageError if 400 <= status < 500 and status != 429 else ServerError
     try:
         problem = answer.json()
         detail, hint = str(problem["detail"]), str(problem.get("hint", ""))
     except (AttributeError, KeyError, TypeError, ValueError):  # from something in between
-        detail, hint = f"The server answered {status} {answer.reason_phrase}.", ""
-    if status == 422:
-        return ImageError(detail, hint)
-    return (
-        UsageError(detail, hint)
-        if 400 <= status < 500 and status != 429
-        else ServerError(detail, hint)
-    )
+        return kind(f"The server answered {status} {answer.reason_phrase}.")
+    return _KINDS.get(problem.get("type"), kind)(detail, hint)
 
 
 def _never_arrived(error: ServerError) -> bool:
