@@ -20,10 +20,10 @@ _BEHIND_WORD = re.compile(r"(?<=\w{3})[.,;:!?”\"']*(?= |$)")
 def draw_note(rng: Random, prose: str) -> str:
     """A line of prose with a note or two, or one from the foot of a page."""
     if rng.random() < AT_THE_FOOT:
-        return f"{NOTE}{_number(rng)} {_source(rng, prose)}"
+        return f"{NOTE}{_number(rng, 1)} {_source(rng, prose)}"
     places = [found.end() for found in _BEHIND_WORD.finditer(prose)]
     for place in sorted(rng.sample(places, min(len(places), rng.choice((1, 1, 2)))), reverse=True):
-        prose = f"{prose[:place]}{NOTE}{_number(rng)}{prose[place:]}"
+        prose = f"{prose[:place]}{NOTE}{_number(rng, 4)}{prose[place:]}"  # ¹²³ are characters
     return prose
 
 
@@ -32,8 +32,8 @@ def label_of(text: str) -> str:
     return text.replace(NOTE, " ").strip()
 
 
-def _number(rng: Random) -> int:
-    return rng.randint(1, 20) if rng.random() < 0.4 else rng.randint(1, 199)
+def _number(rng: Random, least: int) -> int:
+    return rng.randint(least, 20 if rng.random() < 0.4 else 199)
 
 
 def _source(rng: Random, prose: str) -> str:
