@@ -44,6 +44,7 @@ def test_python_examples(page: Path, desk: Path) -> None:
     exec(compile("\n".join(blocks(page, "python")), page.name, "exec"), {})
 
 
+@pytest.mark.slow  # a process for each command
 @pytest.mark.parametrize("page", pages_with("console"))
 def test_console_examples(page: Path, desk: Path) -> None:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
