@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from dataclasses import replace
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from ..document import Document, Line, Page
 from ..pages import Limits
 from ..pages.download import download
-from ..pages.inputs import STDIN
+from ..pages.inputs import STDIN, NamedBytes
 from ..pages.spool import spool
 from .journal import Journal
 from .outputs import Job
@@ -36,7 +35,7 @@ class Reading:
         self.original: bytes | None = None
         if job.file is None and WITH_PICTURES & set(request.formats):
             self.original = _fetched(job, request.allow_private)
-            self.item = _NamedBytes(self.original, job.source.name)
+            self.item = NamedBytes(self.original, job.source.name)
         self.journal: Journal | None = None
         if job.journal and job.file and job.file.is_file():
             self.journal = Journal(job.journal, job.file, request.digest(model))
@@ -55,12 +54,6 @@ class Reading:
         """All pages, in their order."""
         pages = sorted(self.pages, key=lambda page: page.number)
         return Document(tuple(pages), self.job.source.name, model)
-
-
-class _NamedBytes(io.BytesIO):
-    def __init__(self, data: bytes, name: str) -> None:
-        super().__init__(data)
-        self.name = name
 
 
 def _fetched(job: Job, allow_private: bool) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import io
 import os
 import re
 from collections.abc import Iterator
@@ -41,7 +42,15 @@ class Input:
     relative: PurePath
 
 
-def find_inputs(source: Any) -> Iterator[Input | PageFailure]:
+class NamedBytes(io.BytesIO):
+    """What is in memory and has a name."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        super().__init__(data)
+        self.name = name
+
+
+def find_inputs(source: Any, suffixes: re.Pattern[str] = SUFFIXES) -> Iterator[Input | PageFailure]:
     """The inputs that `source` stands for, found as they are asked for.
 
     Args:
@@ -49,16 +58,17 @@ def find_inputs(source: Any) -> Iterator[Input | PageFailure]:
             natural order: ``page 2`` before ``page 10``; hidden ones skipped); a pattern with
             ``*``, ``?``, ``[…]`` or ``**``; a URL; ``-`` for standard input; bytes, a binary file,
             a PIL image, an array or tensor; or a list of all these.
+        suffixes: of files that are picked up from folders.
     """
     if isinstance(source, (list, tuple)):
         for each in source:
-            yield from find_inputs(each)
+            yield from find_inputs(each, suffixes)
     elif isinstance(source, str) and source == STDIN:
         yield Input(source, "stdin", PurePath("stdin"))
     elif is_url(source):
         yield Input(source, source, _name_in_url(source))
     elif isinstance(source, (str, os.PathLike)):
-        yield from _find_files(Path(source))
+        yield from _find_files(Path(source), suffixes)
     else:
         name = _name_of(source)
         yield Input(source, name, PurePath(PurePath(name).name or "page"))
@@ -84,10 +94,10 @@ def _name_of(source: Any) -> str:
     return name if isinstance(name, str) and name else type(source).__name__
 
 
-def _find_files(path: Path) -> Iterator[Input | PageFailure]:
+def _find_files(path: Path, suffixes: re.Pattern[str]) -> Iterator[Input | PageFailure]:
     if path.is_dir():
         found = False
-        for each in _walk(path):
+        for each in _walk(path, suffixes):
             found = True
             yield each if isinstance(each, PageFailure) else _below(path, each)
         if not found:
@@ -98,7 +108,7 @@ def _find_files(path: Path) -> Iterator[Input | PageFailure]:
         yield Input(path, str(path), PurePath(path.name))
 
 
-def _walk(folder: Path) -> Iterator[Path | PageFailure]:
+def _walk(folder: Path, suffixes: re.Pattern[str]) -> Iterator[Path | PageFailure]:
     """Files below a folder; links to folders are not followed, so that no circle is endless."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: _natural(entry.name))
@@ -109,8 +119,8 @@ def _walk(folder: Path) -> Iterator[Path | PageFailure]:
         if entry.name.startswith("."):
             continue
         if entry.is_dir(follow_symlinks=False):
-            yield from _walk(Path(entry.path))
-        elif SUFFIXES.fullmatch(Path(entry.name).suffix) and not entry.is_dir():
+            yield from _walk(Path(entry.path), suffixes)
+        elif suffixes.fullmatch(Path(entry.name).suffix) and not entry.is_dir():
             yield Path(entry.path)
 
 
