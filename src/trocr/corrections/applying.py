@@ -11,7 +11,7 @@ from ..document import Line, Page, Word
 from ..errors import OutputError
 from ..labelled_lines import LabelledLine, SkippedLine, write_labelled_lines
 from ..metrics import character_error_rate
-from ..writers import write
+from ..writers import Pictures, write
 from .lines import WorkLine, document_files, find_lines, name_of, plain
 from .marks import Correction, Mark
 from .pictures import cut_lines
@@ -46,7 +46,7 @@ def apply_corrections(
     *,
     out: Path | None = None,
     documents: Path | None = None,
-    images: Path | None = None,
+    images: Path | Pictures | None = None,
 ) -> Applied:
     """Write what a person decided.
 
@@ -100,7 +100,7 @@ def _write_set(
     lines: Sequence[WorkLine],
     accepted: Mapping[str, Correction],
     out: Path,
-    images: Path | None,
+    images: Path | Pictures | None,
     result: Applied,
 ) -> None:
     def labelled() -> Iterator[LabelledLine]:

@@ -14,19 +14,20 @@ from ..errors import TrOCRError, UsageError
 from ..labelled_lines import SkippedLine
 from ..layout.crops import cut
 from ..readers import read_document
-from ..writers.options import Options
+from ..writers.options import Options, Pictures
 from ..writers.pictures import picture_of
 from .lines import WorkLine
 
 
 def cut_lines(
-    lines: Iterable[WorkLine], images: Path | None = None
+    lines: Iterable[WorkLine], images: Path | Pictures | None = None
 ) -> Iterator[tuple[WorkLine, Image.Image] | SkippedLine]:
     """Each line and its RGB picture, upright and level, as a model would get it; page by page.
 
     Args:
         lines: from ``find_lines``.
-        images: the folder of the pages' pictures; by default they are where the documents say.
+        images: the folder of the pages' pictures, or for one document the pictures themselves; by
+            default they are where the documents say.
 
     Yields:
         In the order of documents and pages. A page without a picture, and a line without a place,
@@ -65,8 +66,12 @@ def _placed(line: Line) -> Line:
     return replace(line, polygon=rectangle(line.box))
 
 
-def _options(document: Document, index: int, line: WorkLine, images: Path | None) -> Options:
+def _options(
+    document: Document, index: int, line: WorkLine, images: Path | Pictures | None
+) -> Options:
     """Where the picture is: in `images`, in a tree like that of the documents or by its name."""
+    if images is not None and not isinstance(images, Path):
+        return Options(pages=images)
     source = Path(document.source or document.pages[index].source)
     if images is None:
         places = [source, line.path.parent / source.name]

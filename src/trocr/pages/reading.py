@@ -9,6 +9,7 @@ import os
 import stat
 import sys
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,6 +29,7 @@ _HEAD = 1024  # bytes in which a PDF says that it is one
 def read_pages(
     source: Any,
     *,
+    name: str | None = None,
     pages: str | None = None,
     skip: Collection[int] = (),
     password: str | None = None,
@@ -43,6 +45,7 @@ def read_pages(
         source: what ``find_inputs`` takes: paths, folders, patterns, URLs, ``-``, bytes, binary
             files, PIL images, arrays, or a list of them. PDF and all that Pillow opens; every page
             of a TIFF, of other files the first picture.
+        name: what messages and pages call a single source, if not by its own name.
         pages: of each file, such as ``"1-3,7,-1"``; negative numbers count from the end.
         skip: numbers of pages to leave out, of each file: those that were read before.
         password: for PDFs that are encrypted.
@@ -71,14 +74,16 @@ def read_pages(
         allow_private=allow_private,
         limits=limits or Limits(),
     )
-    return _read_all(source, options)
+    return _read_all(source, name, options)
 
 
-def _read_all(source: Any, options: Options) -> Iterator[PageImage | PageFailure]:
+def _read_all(source: Any, name: str | None, options: Options) -> Iterator[PageImage | PageFailure]:
     for found in find_inputs(source):
         if isinstance(found, PageFailure):
             yield found
             continue
+        if name is not None:
+            found = replace(found, name=name)
         try:
             yield from _read_input(found, options)
         except ImageError as error:

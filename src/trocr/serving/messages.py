@@ -47,7 +47,7 @@ class ReadDocument:
 
     Attributes:
         pages, password, dpi, keep_text: as for ``trocr.read``.
-        format: a name in ``trocr.writers.FORMATS``: answer with an `Output` at the end; None: with
+        format: a name in ``formats.MEDIA_TYPES``: answer with an `Output` at the end; None: with
             the pages as they are read, and no output.
         line_events: also answer with every line as soon as it is read.
         folder: where the pictures of the pages and the file itself are kept for `Export`; None:
@@ -79,14 +79,17 @@ class Export:
 
     Attributes:
         folder: as of the `ReadDocument`.
-        format: a name in ``trocr.writers.FORMATS``, or ``"training-set"``: the corrected lines as
-            a zipped labelled set.
-        corrections: the text of a ``corrections.tsv``; empty: none.
+        format: a name in ``formats.MEDIA_TYPES``, or ``formats.TRAINING_SET``: the corrected lines
+            as a zipped labelled set.
+        corrections: the text of a ``corrections.tsv``, lines called as by ``folders.line_name``;
+            empty: none.
+        password: of an encrypted PDF, for the format ``"pdf"``.
     """
 
     folder: Path
     format: str
     corrections: str = ""
+    password: str | None = field(default=None, repr=False)
 
 
 Task = ReadDocument | ReadLines | Export
@@ -94,7 +97,10 @@ Task = ReadDocument | ReadLines | Export
 
 @dataclass(frozen=True)
 class PageStarted:
-    """The lines of a page were found: so many, on a picture of this size in pixels."""
+    """The lines of a page were found: so many, on a picture of this size in pixels.
+
+    It comes again, and its lines too, for a page that turns out to be upside down.
+    """
 
     number: int
     width: int
@@ -149,8 +155,8 @@ class Failed:
     """The end of a task that failed.
 
     Attributes:
-        kind: the name of a class in ``trocr.errors``; ``"Deadline"``; ``"WorkerLost"``: the
-            process died; ``"Internal"``: a mistake of ours.
+        kind: the name of a class in ``trocr.errors``; ``"Deadline"``; ``"Cancelled"``;
+            ``"WorkerLost"``: the process died; ``"Internal"``: a mistake of ours.
     """
 
     kind: str
@@ -168,7 +174,7 @@ class Done:
 Event = PageStarted | LineRead | PageRead | PageFailed | LineResults | Output | Failed | Done
 
 
-class Busy(Exception):
+class Busy(Exception):  # noqa: N818
     """Too much is waiting already; ``retry_after``: seconds until it may be worth another try."""
 
     def __init__(self, retry_after: float) -> None:
@@ -176,5 +182,5 @@ class Busy(Exception):
         self.retry_after = retry_after
 
 
-class Stopping(Exception):
+class Stopping(Exception):  # noqa: N818
     """No task is accepted any more."""
