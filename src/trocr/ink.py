@@ -13,7 +13,7 @@ MIN_CORRELATION = (
     0.1  # of neighbouring pixels: white noise has 0, tiny print in black and white 0.11
 )
 
-FloatArray = NDArray[np.float32]
+IntArray = NDArray[np.int16]
 
 
 def is_blank(image: Image.Image) -> bool:
@@ -25,24 +25,34 @@ def is_blank(image: Image.Image) -> bool:
     Bare: no patch of 2 x 2 pixels differs from the paper by ``MIN_CONTRAST``. Noise: it covers the
     crop, and neighbouring pixels have nothing to do with each other.
     """
-    pixels = np.asarray(image.convert("L"), np.float32)
+    grey = image.convert("L")
+    pixels = np.asarray(grey, np.int16)
     if min(pixels.shape) < 3:
         return True
-    inked = np.abs(_patches(pixels) - np.median(pixels)) > MIN_CONTRAST
-    if int(inked.sum()) < MIN_INK_PATCHES:
+    paper = round(4 * _median(grey))  # of the sums of four pixels, as the patches are
+    inked = np.abs(_patch_sums(pixels) - paper) > 4 * MIN_CONTRAST
+    found = int(np.count_nonzero(inked))
+    if found < MIN_INK_PATCHES:
         return True
-    return bool(inked.mean() > NOISE_COVER) and _neighbour_correlation(pixels) < MIN_CORRELATION
+    return found > NOISE_COVER * inked.size and _neighbour_correlation(pixels) < MIN_CORRELATION
 
 
-def _patches(pixels: FloatArray) -> FloatArray:
-    """Means of all 2 x 2 patches."""
-    sums = pixels[:-1, :-1] + pixels[1:, :-1] + pixels[:-1, 1:] + pixels[1:, 1:]
-    means: FloatArray = sums * np.float32(0.25)
-    return means
+def _median(grey: Image.Image) -> float:
+    """The middle grey level, or the mean of the two in the middle."""
+    up_to = np.cumsum(grey.histogram())
+    count = int(up_to[-1])
+    middle = np.searchsorted(up_to, [(count - 1) // 2, count // 2], side="right")
+    return float(middle.mean())
 
 
-def _neighbour_correlation(pixels: FloatArray) -> float:
-    centred = pixels - pixels.mean()
+def _patch_sums(pixels: IntArray) -> IntArray:
+    """Of all patches of 2 x 2 pixels."""
+    rows = pixels[:-1] + pixels[1:]
+    return rows[:, :-1] + rows[:, 1:]
+
+
+def _neighbour_correlation(pixels: IntArray) -> float:
+    centred = pixels - np.float32(pixels.mean())
     variance = float((centred**2).mean())
     across = float((centred[:, 1:] * centred[:, :-1]).mean())
     down = float((centred[1:] * centred[:-1]).mean())
