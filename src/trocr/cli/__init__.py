@@ -28,6 +28,7 @@ from . import (
     optimize,
     publish,
     read,
+    serve,
     synth,
     train,
 )
@@ -65,6 +66,7 @@ VERBS = (
     export.export,
     publish.publish,
     bench.bench,
+    serve.serve,
 )
 for verb in VERBS:
     app.command()(verb)

@@ -1,0 +1,99 @@
+"""Connections that waste time are closed: uvicorn itself waits for ever."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+_LINGER_SECONDS = 2.0
+
+
+class GuardedProtocol(H11Protocol):
+    """HTTP/1.1 with limits in time.
+
+    A request's head must come within ``head_seconds``. An answer must get on within every
+    ``stall_seconds``. An answer before the end of the request's body ends the connection.
+    """
+
+    head_seconds = 10.0
+    stall_seconds = 30.0
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._head, self._stall = _Timer(self.loop), _Timer(self.loop)
+        self._unsent = 0
+        self._lingers = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._watch_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head.stop()
+        self._stall.stop()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if not self._lingers:
+            super().data_received(data)
+            self._watch_head()
+
+    def _watch_head(self) -> None:
+        """One timer from the first byte of a head to its last; more bytes do not renew it."""
+        if self.conn.their_state is h11.IDLE:
+            self._head.start(self.head_seconds, self.transport.close)
+        else:
+            self._head.stop()
+
+    def on_response_complete(self) -> None:
+        unfinished = self.conn.their_state is h11.SEND_BODY
+        super().on_response_complete()
+        if not unfinished or self.transport.is_closing():
+            return
+        # What still comes is thrown away for a while: a reset could overtake the answer.
+        self._lingers = True
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.loop.call_later(_LINGER_SECONDS, self.transport.close)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unsent = self.transport.get_write_buffer_size()
+        self._stall.start(self.stall_seconds, self._check_progress)
+
+    def resume_writing(self) -> None:
+        self._stall.stop()
+        super().resume_writing()
+
+    def _check_progress(self) -> None:
+        unsent = self.transport.get_write_buffer_size()
+        if unsent >= self._unsent:
+            self.transport.abort()
+            return
+        self._unsent = unsent
+        self._stall.start(self.stall_seconds, self._check_progress)
+
+
+class _Timer:
+    """Calls back once, unless it is stopped before; to start it again while it runs is nothing."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._handle: asyncio.TimerHandle | None = None
+
+    def start(self, seconds: float, action: Callable[[], None]) -> None:
+        if self._handle is None:
+            self._handle = self._loop.call_later(seconds, self._ring, action)
+
+    def stop(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+    def _ring(self, action: Callable[[], None]) -> None:
+        self._handle = None
+        action()

@@ -1,0 +1,157 @@
+"""One process that listens: from the start of the workers to a clean end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import uvicorn
+
+from ..errors import UsageError
+from .app import create_app
+from .connections import GuardedProtocol
+from .logs import log_config
+from .pool_interface import Pool
+from .service import Service
+from .settings import ServeSettings
+
+_BACKLOG = 2048
+_LAST_SECONDS = 5.0  # beyond the grace: to send what was read last
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def serve(
+    settings: ServeSettings,
+    host: str,
+    port: int,
+    *,
+    log_level: str = "info",
+    on_ready: Callable[[str], None] = lambda address: None,
+) -> None:
+    """Serve until a signal asks to stop, then finish what was accepted.
+
+    Args:
+        settings: what is served.
+        host, port: where to listen; port 0: any that is free.
+        log_level: of what goes to standard error.
+        on_ready: is told the address once all models are loaded.
+
+    Raises:
+        UsageError: the address cannot be listened at.
+        CheckpointError: a model cannot be loaded.
+    """
+    from .pool import WorkerPool
+
+    with bound_socket(host, port) as listener:
+        pool: Pool = WorkerPool(settings)
+        asyncio.run(run(settings, pool, listener, log_level=log_level, on_ready=on_ready))
+
+
+async def run(
+    settings: ServeSettings,
+    pool: Pool,
+    listener: socket.socket,
+    *,
+    log_level: str = "info",
+    on_ready: Callable[[str], None] = lambda address: None,
+    protocol: type[GuardedProtocol] = GuardedProtocol,
+) -> None:
+    """As `serve`, with a pool and a socket that are there already."""
+    app = create_app(settings, pool)
+    service: Service = app.state.service
+    config = uvicorn.Config(
+        app,
+        http=protocol,
+        ws="none",
+        lifespan="on",
+        log_config=log_config(log_level),
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=int(settings.grace_seconds + _LAST_SECONDS),
+    )
+    server = _Server(config, service, lambda: on_ready(address_of(listener)))
+    await server.serve(sockets=[listener])
+    if server.failure:
+        raise server.failure
+
+
+class _Server(uvicorn.Server):
+    """Stops reading and answering together, and ends if the workers cannot start.
+
+    Args:
+        config: of uvicorn.
+        service: that it serves.
+        on_ready: is called when all models are loaded.
+
+    Attributes:
+        failure: why the workers could not start.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, service: Service, on_ready: Callable[[], None]
+    ) -> None:
+        super().__init__(config)
+        self._service, self._on_ready = service, on_ready
+        self.failure: BaseException | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self._service.starting:
+            self._service.starting.add_done_callback(self._started)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        stopping = asyncio.create_task(self._service.stop())
+        await super().shutdown(sockets)
+        await stopping
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals stop the server and are not raised again afterwards: it ended as asked."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {each: signal.signal(each, self.handle_exit) for each in _SIGNALS}
+        try:
+            yield
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)
+
+    def _started(self, starting: asyncio.Task[None]) -> None:
+        if starting.cancelled():
+            return
+        self.failure = starting.exception()
+        if self.failure:
+            self.should_exit = True
+        else:
+            self._on_ready()
+
+
+def bound_socket(host: str, port: int) -> socket.socket:
+    """A listening socket.
+
+    Raises:
+        UsageError: it cannot be had.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(
+            f"The server cannot listen at {host}, port {port}: {why}.",
+            "Choose another one: --host, --port.",
+        ) from None
+
+
+def address_of(listener: socket.socket) -> str:
+    """The URL at which a socket listens."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
