@@ -21,6 +21,7 @@ export class Corrections extends EventTarget {
   #sending = null;
   #timer = null;
   #typing = { key: null, at: 0 };
+  #open = false;
   problem = null;
 
   constructor(path) {
@@ -50,6 +51,12 @@ export class Corrections extends EventTarget {
 
   get canRedo() {
     return this.#undone.length > 0;
+  }
+
+  /** The job is done: from now on the server takes them. */
+  open() {
+    this.#open = true;
+    if (this.unsaved) this.#timer ??= this.#later(0);
   }
 
   get unsaved() {
@@ -94,7 +101,7 @@ export class Corrections extends EventTarget {
     this.#changes += 1;
     this.dispatchEvent(new CustomEvent("said", { detail: { line } }));
     this.#notify();
-    this.#timer ??= this.#later(0.6);
+    if (this.#open) this.#timer ??= this.#later(0.6);
   }
 
   /** Resolves when the server has all; rejects with the problem why not. */

@@ -1,7 +1,6 @@
 // Files in: chosen, photographed, dropped or pasted, and sent one after the other.
 import { passing, pause, request } from "./api.js";
-
-const byId = (id) => document.getElementById(id);
+import { byId } from "./dom.js";
 
 /** Call `taken` with the files of each of the ways they come in. */
 export function takeFiles(taken) {
@@ -28,7 +27,9 @@ export async function submit(file, waiting) {
   if (byId("pages").value.trim()) query.set("pages", byId("pages").value.trim());
   if (byId("keep-text").checked) query.set("keep_text", "true");
   const password = byId("password").value;
-  const headers = password ? { "X-Document-Password": password } : {};
+  // UTF-8; headers are sent byte by byte.
+  const bytes = String.fromCharCode(...new TextEncoder().encode(password));
+  const headers = password ? { "X-Document-Password": bytes } : {};
   for (;;) {
     const body = new FormData();
     body.append("file", file, file.name);

@@ -92,6 +92,7 @@ export class Job extends EventTarget {
   #end(status, problem) {
     this.status = status;
     this.problem = problem ?? this.problem;
+    if (status === "done") this.corrections.open();
     this.#tell("status");
   }
 
@@ -114,8 +115,7 @@ export class Job extends EventTarget {
   /** The server forgets the job; what was read stays on the page. */
   async cancel() {
     this.#abort.abort();
-    const running = !this.ended;
-    if (running) this.#end("cancelled", null);
+    if (!this.ended) this.#end("cancelled", null);
     await request(this.path, { method: "DELETE" });
   }
 

@@ -1,5 +1,6 @@
 // The lines as a list to read, check and correct by keyboard.
 import { grade, percent } from "./confidence.js";
+import { copied } from "./dom.js";
 import { angle, doubts, levelled, svg } from "./drawing.js";
 
 const AT_ONCE = 200;
@@ -57,7 +58,7 @@ export class Lines extends EventTarget {
   }
 
   #row(line) {
-    const row = document.getElementById("line").content.firstElementChild.cloneNode(true);
+    const row = copied("line");
     const said = line.confidence === null ? "confidence unknown" : `confidence ${percent(line.confidence)}`;
     row.dataset.line = line.key;
     row.classList.add(grade(line.confidence));
@@ -78,9 +79,11 @@ export class Lines extends EventTarget {
       const { x, y, width, height } = levelled(line);
       const [aside, above] = [height / 4, height / 8];
       const crop = row.querySelector("svg");
-      crop.setAttribute("viewBox", `${x - aside} ${y - above} ${width + 2 * aside} ${height + 2 * above}`);
-      const { width: across, height: down } = this.#job.page(line.page);
-      const image = svg("image", { width: across, height: down });
+      const [across, down] = [width + 2 * aside, height + 2 * above];
+      crop.setAttribute("viewBox", `${x - aside} ${y - above} ${across} ${down}`);
+      crop.style.setProperty("--shape", across / down);
+      const page = this.#job.page(line.page);
+      const image = svg("image", { width: page.width, height: page.height });
       crop.replaceChildren(svg("g", { transform: `rotate(${-angle(line)})` }, image, ...doubts(line)));
       this.#job.picture(line.page).then((url) => image.setAttribute("href", url), () => {});
     }
