@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,8 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from trocr.config import LineEncoderConfig, TrOCRConfig, VisionEncoderDecoderConfig
+from trocr.flow import Flow
+from trocr.hybrid import EncodedLines, Found, HybridDecoder
 from trocr.line_image import LineImageProcessor
 from trocr.model import VisionEncoderDecoderModel
 from trocr.processor import TrOCRProcessor
@@ -67,6 +70,17 @@ def save_tiny_model(folder: Path, seed: int = 0) -> Path:
 
 def tiny_recognizer(seed: int = 0) -> Recognizer:
     return Recognizer(tiny_line_model(seed), tiny_processor(), name="tiny")
+
+
+def decoded(
+    decoder: HybridDecoder, batches: Iterable[EncodedLines], search_size: int
+) -> Iterator[Found]:
+    """Hypotheses of every line, in any order, as a ``Recognizer`` has them found."""
+    flow = Flow(decoder, search_size)
+    for lines in batches:
+        yield from flow.take(lines)
+        yield from flow.work(more=True)
+    yield from flow.work(more=False)
 
 
 def text_picture(text: str, size: int = 24) -> Image.Image:

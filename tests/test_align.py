@@ -19,8 +19,9 @@ import trocr
 from trocr import align
 from trocr.align import ReadLine, WordAligner
 from trocr.align.attention import cross_attention, ordered_middles
-from trocr.align.cells import Cell, cell_middles, line_cells, visual_order
+from trocr.align.cells import Cell, cell_middles, line_cells
 from trocr.align.ctc import ctc_alignments
+from trocr.bidi import visual_order
 from trocr.confidence import Calibration
 from trocr.config import TrOCRConfig, VisionEncoderDecoderConfig, ViTConfig
 from trocr.hybrid import Hypothesis
@@ -192,7 +193,7 @@ def test_text_that_the_tokens_do_not_spell_still_gets_all_characters():
 )
 def test_letters_written_leftwards_stand_from_the_right(logical, visual):
     cells = [Cell(character, i, i, 0) for i, character in enumerate(logical)]
-    assert "".join(cells[i].text for i in visual_order(cells)) == visual
+    assert "".join(cells[i].text for i in visual_order([cell.text for cell in cells])) == visual
 
 
 def test_tokens_share_the_room_by_their_length():
@@ -359,7 +360,8 @@ def test_words_written_leftwards_stand_from_the_right(monkeypatch):
 
 def test_patches_are_summed_into_columns():
     reader = vit_recognizer()
-    encoded = reader._encode(reader._inputs(dict(enumerate(PICTURES)), [1, 2]))
+    inputs = reader.processor.image_processor(PICTURES[1:3], return_tensors="pt")
+    encoded = reader.model.encode(**inputs)
     [one, other] = cross_attention(reader.model, encoded, [[5, 6, 7], [5]])
     assert one.shape == (4, 3, 4)
     assert other.shape == (4, 1, 4)

@@ -123,11 +123,11 @@ def test_bytes_are_the_weights_of_every_pass_and_the_cache_of_every_step(
 def test_a_watched_read_is_the_same_and_leaves_nothing_behind() -> None:
     reader = tiny_recognizer()
     pictures = drawn_lines(5)
-    before = [Recognizer.read_lines, HybridDecoder.decode, recognizer.load_image]
+    before = [Recognizer.read_lines, HybridDecoder.ranked, recognizer.load_image]
     expected = reader.read_lines(pictures, batch_size=2)
     with watched(reader) as stages:
         assert reader.read_lines(pictures, batch_size=2) == expected
-    assert [Recognizer.read_lines, HybridDecoder.decode, recognizer.load_image] == before
+    assert [Recognizer.read_lines, HybridDecoder.ranked, recognizer.load_image] == before
     assert stages.batches == stages.draft_passes == 3
     assert sorted(stages.source_tokens) == [0, 1, 2, 3, 4]
     assert stages.source_tokens[4] > stages.source_tokens[0]
@@ -166,10 +166,10 @@ def test_stages_do_not_count_each_other(monkeypatch: pytest.MonkeyPatch) -> None
         reader.read_lines(drawn_lines(1))
     whole = sum(stages.seconds.values())
     # From the first look to the last, but for the notes that are taken in between.
-    notes = stages.batches + stages.draft_passes + len(stages.searches)
+    notes = stages.batches + stages.draft_passes + len(stages.searches) + 1  # the line is read
     assert whole == next(ticks) - 1 - notes
     assert stages.seconds["encoder"] == 1
-    assert stages.seconds["preprocessing"] >= 3  # loading, a look for ink, waiting for the rest
+    assert stages.seconds["preprocessing"] >= 2  # loading, waiting for the rest
 
 
 def test_report_of_each_batch_size() -> None:

@@ -10,10 +10,11 @@ import transformers
 from reference_models import STAGE1, randomise, tokens
 from transformers.activations import ACT2FN
 
-from trocr.attention import ACTIVATIONS, KVCache, activation
+from trocr.attention import ACTIVATIONS, activation
 from trocr.config import TrOCRConfig
 from trocr.decoder import TrOCRForCausalLM
 from trocr.errors import UsageError
+from trocr.kv_cache import KVCache
 from trocr.positions import SinusoidalPositions
 
 SMALL = {

@@ -7,6 +7,7 @@ from itertools import islice
 import pytest
 import torch
 from conftest import SHARED
+from line_models import decoded
 
 from trocr.hybrid import EncodedLines, HybridDecoder
 from trocr.image import load_image
@@ -42,7 +43,7 @@ def test_drafts_do_not_change_what_printed_writes():
         ]
         greedy = [line[0].token_ids for line in decoder._search(encoded)]
         for batches, size in (([lines], BATCH), (alone, 1)):
-            for part, found in decoder.decode(batches, size):
+            for part, found in decoded(decoder, batches, size):
                 for number, hypotheses in zip(part.numbers, found, strict=True):
                     # An accepted draft is the only hypothesis, a refused one competes.
                     if greedy[number] not in [hypothesis.token_ids for hypothesis in hypotheses]:

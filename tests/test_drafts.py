@@ -6,7 +6,13 @@ import random
 
 import pytest
 import torch
-from line_models import save_tiny_model, text_picture, tiny_line_model, tiny_processor
+from line_models import (
+    decoded,
+    save_tiny_model,
+    text_picture,
+    tiny_line_model,
+    tiny_processor,
+)
 from reference_models import POSITIONS, VARIANTS, images, pair
 
 from trocr.cli import main
@@ -57,7 +63,7 @@ def read_with(decoder, lines, drafts, batch_size):
         batches.append(EncodedLines(batch.numbers, batch.encoded, guessed))
     found = {
         number: hypotheses[0]
-        for part, readings in decoder.decode(batches, batch_size)
+        for part, readings in decoded(decoder, batches, batch_size)
         for number, hypotheses in zip(part.numbers, readings, strict=True)
     }
     return [found[number] for number in range(len(lines))]
@@ -182,7 +188,7 @@ def test_a_ctc_head_drafts():
             EncodedLines([row], lines.select([row]).encoded, [drafts[row]])
             for row in range(len(lines))
         ]
-        for part, found in decoder.decode(batches, batch_size):
+        for part, found in decoded(decoder, batches, batch_size):
             for number, hypotheses in zip(part.numbers, found, strict=True):
                 texts = [hypothesis.token_ids for hypothesis in hypotheses]
                 assert greedy[number].token_ids in texts

@@ -11,12 +11,12 @@ from line_models import tiny_line_model
 from reference_models import IMAGE_SIZE, VARIANTS, pair
 
 import trocr
-from trocr.attention import KVCache
 from trocr.devices import multiplies_bfloat16
 from trocr.engine import linear
 from trocr.engine.linear import PackedLinear
 from trocr.engine.prepare import prepare
 from trocr.errors import UsageError
+from trocr.kv_cache import KVCache
 from trocr.model import VisionEncoderDecoderModel
 
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}

@@ -3,6 +3,7 @@ import random
 import pytest
 import torch
 from line_models import (
+    decoded,
     noise_picture,
     text_picture,
     tiny_line_model,
@@ -154,7 +155,7 @@ def test_hypotheses_are_sorted_by_the_joint_score():
     decoder = HybridDecoder(
         model, settings(model, num_beams=4, num_return_sequences=4), guard=RepetitionGuard()
     )
-    [(_, found)] = decoder.decode([EncodedLines(list(range(len(PICTURES))), encoded)], 32)
+    [(_, found)] = decoded(decoder, [EncodedLines(list(range(len(PICTURES))), encoded)], 32)
     for line in found:
         scores = [hypothesis.logprob for hypothesis in line]
         assert scores == sorted(scores, reverse=True)

@@ -1,4 +1,4 @@
-"""Multi-head attention, its masks, and the key-value cache of a decoder."""
+"""Multi-head attention and its masks."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .errors import UsageError
-
-CACHE_ROOM = 31  # tokens that fit before keys and values are copied again
+from .kv_cache import LayerCache
 
 _TANH_GELU = partial(F.gelu, approximate="tanh")
 
@@ -71,112 +70,6 @@ def activation(name: str) -> Callable[[Tensor], Tensor]:
     if name not in ACTIVATIONS:
         raise UsageError(f"Unknown activation {name!r}.", f"Known: {', '.join(ACTIVATIONS)}.")
     return ACTIVATIONS[name]
-
-
-class LayerCache:
-    """Keys and values of one decoder layer.
-
-    Attributes:
-        key, value: of the tokens so far, (rows, heads, length, head_dim).
-        cross_key, cross_value: of what is read, (rows / rows_per_source, heads, source, head_dim).
-        rows_per_source: so many neighbouring rows read the same.
-    """
-
-    def __init__(self) -> None:
-        self.key: Tensor | None = None
-        self.value: Tensor | None = None
-        self.cross_key: Tensor | None = None
-        self.cross_value: Tensor | None = None
-        self.rows_per_source = 1
-        self._room: tuple[Tensor, Tensor] | None = None  # what key and value are the front of
-
-    def append(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Add the keys and values of new tokens; returns all of them."""
-        if self.key is None or self.value is None:
-            self.key, self.value = key, value
-            return key, value
-        start, end = self.key.shape[2], self.key.shape[2] + key.shape[2]
-        if self._room is None or end > self._room[0].shape[2]:
-            self._room = _with_room(self.key, end), _with_room(self.value, end)
-        keys, values = self._room
-        keys[:, :, start:end] = key
-        values[:, :, start:end] = value
-        self.key, self.value = keys[:, :, :end], values[:, :, :end]
-        return self.key, self.value
-
-    def reorder(self, rows: Tensor, sources: Tensor, rows_per_source: int) -> None:
-        """Row i becomes what ``rows[i]`` was, and reads ``sources[i // rows_per_source]``."""
-        length = self.get_seq_length()
-        if self._room is not None:
-            keys, values = self._room = _select(self._room, rows)
-            self.key, self.value = keys[:, :, :length], values[:, :, :length]
-        elif self.key is not None and self.value is not None:
-            self.key, self.value = _select((self.key, self.value), rows)
-        cross = self.cross_key, self.cross_value
-        if cross[0] is not None and cross[1] is not None and not _is_range(sources, len(cross[0])):
-            self.cross_key, self.cross_value = _select((cross[0], cross[1]), sources)
-        self.rows_per_source = rows_per_source
-
-    def crop(self, length: int) -> None:
-        """Keep the first ``length`` tokens of every row."""
-        if self.key is not None and self.value is not None:
-            self.key, self.value = self.key[:, :, :length], self.value[:, :, :length]
-
-    def get_seq_length(self) -> int:
-        """Number of tokens per row."""
-        return 0 if self.key is None else self.key.shape[2]
-
-
-def _select(pair: tuple[Tensor, Tensor], rows: Tensor) -> tuple[Tensor, Tensor]:
-    return pair[0].index_select(0, rows), pair[1].index_select(0, rows)
-
-
-def _is_range(rows: Tensor, count: int) -> bool:
-    return len(rows) == count and bool((rows == torch.arange(count, device=rows.device)).all())
-
-
-def _with_room(states: Tensor, length: int) -> Tensor:
-    """A copy of (rows, heads, old length, head_dim) with room for more than ``length`` tokens."""
-    rows, heads, old, width = states.shape
-    room = states.new_empty((rows, heads, length + CACHE_ROOM, width))
-    room[:, :, :old] = states
-    return room
-
-
-class KVCache:
-    """Past keys and values of every decoder layer.
-
-    Contract: a forward pass appends the self-attention keys of its tokens and computes the
-    cross-attention keys once, for as many rows as there are then; ``reorder`` makes row ``i`` what
-    row ``rows[i]`` was. Rows that descend from one row share its cross-attention keys.
-    """
-
-    def __init__(self, num_layers: int) -> None:
-        self.layers = [LayerCache() for _ in range(num_layers)]
-
-    def get_seq_length(self) -> int:
-        """Number of tokens per row."""
-        return self.layers[0].get_seq_length() if self.layers else 0
-
-    def reorder(self, rows: Tensor) -> None:
-        """Select, repeat or drop rows: ``rows`` is (new_rows,) int64."""
-        if not self.layers:
-            return
-        sources = rows // self.layers[0].rows_per_source
-        distinct, counts = torch.unique_consecutive(sources, return_counts=True)
-        rows_per_source = 1
-        if bool((counts == counts[0]).all()):
-            sources, rows_per_source = distinct, int(counts[0])
-        for layer in self.layers:
-            layer.reorder(rows, sources, rows_per_source)
-
-    def crop(self, length: int) -> None:
-        """Keep the first ``length`` tokens of every row."""
-        for layer in self.layers:
-            layer.crop(length)
-
-    def __len__(self) -> int:
-        return len(self.layers)
 
 
 class MultiHeadAttention(nn.Module):

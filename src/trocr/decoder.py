@@ -13,8 +13,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .attention import (
-    KVCache,
-    LayerCache,
     MultiHeadAttention,
     activation,
     causal_mask,
@@ -25,6 +23,7 @@ from .decoding import GenerateOutput, generate
 from .errors import UsageError
 from .generation import DecoderSteps, GenerativeModel
 from .generation_config import GenerationConfig
+from .kv_cache import KVCache, LayerCache
 from .layer_stack import LayerStack
 from .outputs import CausalLMOutput, DecoderOutput, default
 from .positions import LearnedPositions, SinusoidalPositions
@@ -189,8 +188,10 @@ class TrOCRDecoder(LayerStack, nn.Module):
             cache_position = torch.arange(
                 past_length, past_length + length, device=inputs_embeds.device
             )
+        else:
+            past_length = int(cache_position.max()) + 1 - length
         self._check_length(past_length + length)
-        positions = self.embed_positions(cache_position[None], input_ids)
+        positions = self.embed_positions(cache_position.reshape(-1, length), input_ids)
         states = inputs_embeds + positions.to(inputs_embeds.dtype)
         if self.layernorm_embedding is not None:
             states = self.layernorm_embedding(states)
@@ -296,7 +297,8 @@ class TrOCRForCausalLM(GenerativeModel):
             head_mask, cross_attn_head_mask: (layers, heads), 1 = keep, 0 = silence.
             past_key_values: the cache of the tokens before; ``use_cache`` creates one.
             labels: (batch, length) int64, not shifted, -100 = ignored.
-            cache_position: (length,) positions of the tokens; default: after the cache.
+            cache_position: (length,) or (batch, length) positions of the tokens; default: after
+                the cache.
 
         Raises:
             UsageError: both or neither of the inputs, or a sequence past the position table.

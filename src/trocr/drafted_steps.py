@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .attention import KVCache
+from .kv_cache import KVCache
 from .model import VisionEncoderDecoderModel
 from .outputs import EncoderOutput
 

@@ -14,11 +14,11 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from .attention import KVCache
 from .config import VisionEncoderDecoderConfig
 from .decoder import TrOCRForCausalLM
 from .errors import CheckpointError, UsageError
 from .generation import read_generation_config
+from .kv_cache import KVCache
 from .model import VisionEncoderDecoderModel
 from .outputs import CausalLMOutput, EncoderOutput
 
@@ -239,6 +239,8 @@ class ExportedSteps:
 
 class ExportedModel(VisionEncoderDecoderModel):
     """A model whose networks run outside torch; its modules have shapes, but no values."""
+
+    joins_rows = False
 
     def __init__(self, config: VisionEncoderDecoderConfig) -> None:
         super().__init__(config, decoder=ExportedDecoder(config.decoder))

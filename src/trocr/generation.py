@@ -7,10 +7,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from .attention import KVCache
 from .config import ModelConfig
 from .generation_config import FILE_NAME, GenerationConfig
+from .kv_cache import KVCache, LayerCache
 from .pretrained import PretrainedModel
 
 # transformers wrote this length into every config.json, whoever trained the model; lines are
@@ -117,6 +118,7 @@ class DecoderSteps:
         self._mask = encoder_attention_mask
         self._cache = KVCache(decoder.config.decoder_layers) if use_cache else None
         self._tokens: Tensor | None = None
+        self._late: Tensor | None = None  # (rows,) tokens by which a row began after the first
 
     def step(self, token_ids: Tensor) -> Tensor:
         """Read ``token_ids`` (rows, new_tokens); the next token's logits (rows, vocab)."""
@@ -132,20 +134,89 @@ class DecoderSteps:
             past_key_values=self._cache,
             use_cache=self._cache is not None,
             return_dict=True,
+            **self._own_positions(token_ids.shape[1]),
         )
         logits: Tensor = output.logits[:, -1]
         return logits
 
+    def join(self, other: DecoderSteps) -> None:
+        """Take the rows of another behind the own.
+
+        Args:
+            other: that has read no more tokens than this one, and at least one; both keep a cache.
+        """
+        assert self._cache is not None
+        assert other._cache is not None
+        ahead = self._cache.get_seq_length() - other._cache.get_seq_length()
+        if not (self._mask is other._mask is None and self._sources() == other._sources()):
+            self._mask = _joined_masks(self._source_mask(), other._source_mask())
+        self._late = torch.cat((self._lateness(), other._lateness() + ahead))
+        self._cache.join(other._cache)
+
     def reorder(self, rows: Tensor) -> None:
         """Make row i what row ``rows[i]`` was."""
         self._mask = _select(self._mask, rows)
+        self._late = _select(self._late, rows)
         if self._cache is None:
             self._states, self._tokens = _select(self._states, rows), _select(self._tokens, rows)
             return
         if self._cache.get_seq_length() == 0:  # later, only the cached keys of the states count
             self._states = _select(self._states, rows)
         self._cache.reorder(rows)
+        if self._late is not None:
+            self._forget_unused(self._late)
+
+    def _forget_unused(self, late: Tensor) -> None:
+        """Drop what only rows had that have left."""
+        assert self._cache is not None
+        tokens, sources = int(late.min()), self._sources()
+        self._late = late - tokens if bool((late > tokens).any()) else None
+        if self._mask is not None:
+            sources = int(self._mask.sum(1).max())
+            self._mask = self._mask[:, :sources]
+        self._cache.narrow(tokens, sources)
+
+    def _own_positions(self, length: int) -> dict[str, Tensor]:
+        """What the decoder has to know when rows began at different times."""
+        if self._late is None or self._cache is None:
+            return {}
+        past = self._cache.get_seq_length()
+        columns = torch.arange(past + length, device=self._late.device)
+        last = self._decoder.config.max_position_embeddings - 1  # of rows that only wait to leave
+        return {
+            "attention_mask": (columns >= self._late[:, None]).long(),
+            "cache_position": (columns[past:] - self._late[:, None]).clamp(max=last),
+        }
+
+    def _lateness(self) -> Tensor:
+        if self._late is not None:
+            return self._late
+        key = self._first_layer().key
+        assert key is not None
+        return torch.zeros(len(key), dtype=torch.int64, device=key.device)
+
+    def _source_mask(self) -> Tensor:
+        if self._mask is not None:
+            return self._mask
+        late = self._lateness()
+        return torch.ones((len(late), self._sources()), dtype=torch.int64, device=late.device)
+
+    def _sources(self) -> int:
+        key = self._first_layer().cross_key
+        assert key is not None
+        return key.shape[2]
+
+    def _first_layer(self) -> LayerCache:
+        assert self._cache is not None
+        return self._cache.layers[0]
 
 
 def _select(tensor: Tensor | None, rows: Tensor) -> Tensor | None:
     return None if tensor is None else tensor[rows]
+
+
+def _joined_masks(first: Tensor, second: Tensor) -> Tensor:
+    """Rows of two masks (rows, source), the shorter padded with 0."""
+    longest = max(first.shape[1], second.shape[1])
+    padded = [F.pad(mask, (0, longest - mask.shape[1])) for mask in (first, second)]
+    return torch.cat([mask.to(first.dtype) for mask in padded])

@@ -7,8 +7,9 @@ encoder has a CTC head, the hypothesis with the better joint probability is kept
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -16,7 +17,16 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from .ctc import ctc_log_probability
-from .decoding import Constraint, GenerateOutput, RepetitionGuard, generate, longest_sequence
+from .decoding import (
+    Constraint,
+    GenerateOutput,
+    LinePool,
+    PoolRow,
+    RepetitionGuard,
+    generate,
+    line_pool,
+    longest_sequence,
+)
 from .decoding.logits import penalty_rules
 from .drafted_steps import DraftedSteps
 from .drafts import DraftCounts, start_token
@@ -85,6 +95,9 @@ class EncodedLines:
         return EncodedLines(numbers, join_rows([part.encoded for part in parts]))
 
 
+Found = tuple[EncodedLines, list[list[Hypothesis]]]  # those of each line, best first
+
+
 class HybridDecoder:
     """Turns encoder outputs into hypotheses, best first.
 
@@ -129,44 +142,45 @@ class HybridDecoder:
         """Whether they can spare work, or count as hypotheses."""
         return self._plain or hasattr(self.model.encoder, "ctc_head")
 
-    def decode(
-        self, batches: Iterable[EncodedLines], search_size: int
-    ) -> Iterator[tuple[EncodedLines, list[list[Hypothesis]]]]:
-        """Hypotheses of every line, best first; at least one each. Lines change their order.
+    def line_pool(self) -> LinePool | None:
+        """A search that lines join and leave, if settings and model allow it."""
+        settings = self.settings
+        alone = settings.num_beams == settings.num_return_sequences == 1
+        if not (alone and settings.use_cache and self.model.joins_rows) or settings.do_sample:
+            return None
+        return line_pool(
+            torch.tensor([[self._start]], device=self.model.device),
+            settings,
+            max_positions=self.model.config.decoder.max_position_embeddings,
+            constraint=self.constraint,
+            stop_repetition=self.guard,
+        )
 
-        Those that the decoder has to search wait for others of later batches: a step of the search
-        costs nearly the same for one line as for many. A line that comes alone and waits for none
-        is searched along its draft.
+    def admit(self, lines: EncodedLines, pool: LinePool) -> list[PoolRow]:
+        """Have lines join a pool; those that are finished at once."""
+        steps = self.model.decoder_steps(lines.encoded)
+        start = torch.full((len(lines), 1), self._start, device=self.model.device)
+        rows = [PoolRow(number, pool.start()) for number in lines.numbers]
+        return pool.admit(rows, steps, steps.step(start))
 
-        Args:
-            search_size: lines that are searched together, or more.
-        """
-        waiting: list[EncodedLines] = []
-        drafts: dict[int, Hypothesis] = {}
-        for lines in batches:
-            steps = self._steps_along(lines) if search_size == 1 else None
-            readings, agreed = self._drafts(lines, steps=steps)
-            if agreed:
-                yield self._rescored(lines.select(agreed), [[readings[row]] for row in agreed])
-            drafts.update(zip(lines.numbers, readings, strict=False))
-            if open_rows := sorted(set(range(len(lines))).difference(agreed)):
-                waiting.append(lines.select(open_rows))
-            if sum(map(len, waiting)) >= search_size:
-                yield self._searched(EncodedLines.join(waiting), drafts, steps)
-                waiting = []
-        if waiting:
-            yield self._searched(EncodedLines.join(waiting), drafts)
+    def written(self, row: PoolRow) -> Hypothesis:
+        """What a line is that has left the pool."""
+        return self._hypothesis(row.line.tokens, row.line.logprobs, row.line.finish_reason)
 
-    def _steps_along(self, lines: EncodedLines) -> DraftedSteps | None:
+    def steps_along(self, lines: EncodedLines) -> DraftedSteps | None:
         """Steps along the draft of a single line."""
         if len(lines) > 1 or lines.drafts is None or not self._plain:
             return None
         return DraftedSteps(self.model, lines.encoded, self._cut(lines.drafts[0]))
 
-    def _drafts(
-        self, lines: EncodedLines, *, steps: DraftedSteps | None = None
+    def verified(
+        self, lines: EncodedLines, steps: DraftedSteps | None = None
     ) -> tuple[list[Hypothesis], list[int]]:
-        """A draft of each line, and the rows where no search can find another reading."""
+        """A draft of each line, and the rows where no search can find another reading.
+
+        Args:
+            steps: along the draft of a single line.
+        """
         if lines.drafts is None:
             return [], []
         readings, agreed = self._verify(lines.encoded, lines.drafts, steps)
@@ -178,23 +192,47 @@ class HybridDecoder:
             self.counts.proposed += len(agreed)
             self.counts.accepted += sum(agreed)
 
-    def _searched(
+    def searched(
         self,
         lines: EncodedLines,
-        drafts: dict[int, Hypothesis],
+        drafts: Mapping[int, Hypothesis],
         steps: DraftedSteps | None = None,
-    ) -> tuple[EncodedLines, list[list[Hypothesis]]]:
-        found = self._search(lines.encoded, steps=steps)
-        pairs = zip(lines.numbers, found, strict=True)
-        return self._rescored(
-            lines, [self._with_draft(lines, row, drafts.get(number)) for number, row in pairs]
-        )
+    ) -> Found:
+        """The hypotheses of lines that are searched together, as ``ranked`` gives them.
 
-    def _with_draft(
-        self, lines: EncodedLines, found: list[Hypothesis], draft: Hypothesis | None
-    ) -> list[Hypothesis]:
-        """The draft is a hypothesis of its own where a CTC head has a say."""
-        if lines.encoded.ctc_logits is None or draft is None or not self._allows(draft.token_ids):
+        Args:
+            steps: along the draft of a single line.
+        """
+        return self.ranked(lines, self._search(lines.encoded, steps=steps), drafts)
+
+    def ranked(
+        self,
+        lines: EncodedLines,
+        found: list[list[Hypothesis]],
+        drafts: Mapping[int, Hypothesis] = MappingProxyType({}),
+    ) -> Found:
+        """The lines and their hypotheses, best first by CTC head and decoder.
+
+        Args:
+            drafts: by the numbers of the lines; hypotheses, too, where a CTC head has a say.
+        """
+        logits, mask = lines.encoded.ctc_logits, lines.encoded.attention_mask
+        if logits is None:
+            return lines, found
+        assert mask is not None
+        blank = self.model.config.encoder.ctc_blank_token_id
+        ranked = []
+        for row, (number, hypotheses) in enumerate(zip(lines.numbers, found, strict=True)):
+            every = self._with_draft(hypotheses, drafts.get(number))
+            texts = [hypothesis.token_ids for hypothesis in every]
+            scores = ctc_log_probability(logits[row], mask[row], texts, blank)
+            scored = zip(every, scores, strict=True)
+            joint = [replace(hypothesis, ctc_logprob=score) for hypothesis, score in scored]
+            ranked.append(sorted(joint, key=lambda h: h.logprob, reverse=True))
+        return lines, ranked
+
+    def _with_draft(self, found: list[Hypothesis], draft: Hypothesis | None) -> list[Hypothesis]:
+        if draft is None or not self._allows(draft.token_ids):
             return found
         written = any(hypothesis.token_ids == draft.token_ids for hypothesis in found)
         return found if written else [*found, draft]
@@ -265,41 +303,25 @@ class HybridDecoder:
             constraint=self.constraint,
             stop_repetition=self.guard,
         )
-        found = [self._hypothesis(output, row) for row in range(len(output.finish_reasons))]
+        found = [self._packed(output, row) for row in range(len(output.finish_reasons))]
         per_line = self.settings.num_return_sequences
         lines = [found[i : i + per_line] for i in range(0, len(found), per_line)]
         return [[h for h in line if h.finish_reason != "none"] for line in lines]
 
-    def _hypothesis(self, output: GenerateOutput, row: int) -> Hypothesis:
+    def _packed(self, output: GenerateOutput, row: int) -> Hypothesis:
         mask = output.token_mask[row]
         new_ids = output.sequences[row, -mask.shape[0] :] if mask.shape[0] else mask.new_empty(0)
         ids: list[int] = new_ids[mask].tolist()
         logprobs: list[float] = output.token_logprobs[row][mask].tolist()
-        reason = output.finish_reasons[row]
+        return self._hypothesis(ids, logprobs, output.finish_reasons[row])
+
+    def _hypothesis(self, ids: list[int], logprobs: list[float], reason: str) -> Hypothesis:
         if reason == "eos":
             ids = ids[:-1]
         if reason == "repetition" and self.guard is not None:
             kept = self.guard.kept_length(ids)
             ids, logprobs = ids[:kept], logprobs[:kept]
         return Hypothesis(ids, logprobs, reason)
-
-    def _rescored(
-        self, lines: EncodedLines, found: list[list[Hypothesis]]
-    ) -> tuple[EncodedLines, list[list[Hypothesis]]]:
-        """The lines and their hypotheses, best first by CTC head and decoder."""
-        logits, mask = lines.encoded.ctc_logits, lines.encoded.attention_mask
-        if logits is None:
-            return lines, found
-        assert mask is not None
-        blank = self.model.config.encoder.ctc_blank_token_id
-        rescored = []
-        for row, hypotheses in enumerate(found):
-            texts = [hypothesis.token_ids for hypothesis in hypotheses]
-            scores = ctc_log_probability(logits[row], mask[row], texts, blank)
-            scored = zip(hypotheses, scores, strict=True)
-            joint = [replace(hypothesis, ctc_logprob=score) for hypothesis, score in scored]
-            rescored.append(sorted(joint, key=lambda h: h.logprob, reverse=True))
-        return lines, rescored
 
 
 def select_rows(encoded: EncoderOutput, rows: Tensor) -> EncoderOutput:

@@ -41,6 +41,7 @@ class VisionEncoderDecoderModel(GenerativeModel):
     """
 
     config_class: ClassVar[type[ModelConfig]] = VisionEncoderDecoderConfig
+    joins_rows: ClassVar[bool] = True  # what decoder_steps gives is JoinableSteps
 
     def __init__(
         self,

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from PIL import Image
 
-from .ahead import computed_ahead
-from .align import ReadLine, WordAligner
-from .batch import BatchFeature
 from .bundled import DEFAULT_MODEL, bundled_folder, bundled_models
-from .confidence import Calibration, evidence, stored_calibration
+from .confidence import Calibration, stored_calibration
 from .decoding import (
     Constraint,
     RepetitionGuard,
@@ -30,14 +25,15 @@ from .engine.prepare import prepare
 from .engine.stored import stored_int8
 from .errors import CheckpointError, UsageError
 from .exported import exported_format, load_exported
+from .flow import Flow
 from .hub import resolve_folder
-from .hybrid import EncodedLines, HybridDecoder, Hypothesis
+from .hybrid import HybridDecoder
 from .image import load_image
-from .ink import is_blank
-from .line_result import BLANK, Candidate, LineResult, TokenScore
+from .line_result import LineResult
 from .model import VisionEncoderDecoderModel
-from .outputs import EncoderOutput
 from .processor import TrOCRProcessor
+from .reading import LineReading
+from .reporter import Reporter
 from .special_tokens import check_special_tokens
 
 Key = TypeVar("Key")
@@ -121,7 +117,6 @@ class Recognizer:
             drafter = CTCDrafter(model.config.encoder.ctc_blank_token_id)
         self.drafter = drafter
         self.drafts = DraftCounts()
-        self._aligner = WordAligner(model, processor, self._token_strings)
 
     @property
     def device(self) -> torch.device:
@@ -174,39 +169,16 @@ class Recognizer:
             ImageError: a picture that cannot be read.
             UsageError: more than one of ``allow``, ``regex`` and ``lexicon``; impossible values.
         """
-        if batch_size < 1 or n_best < 1:
-            raise UsageError(
-                f"batch_size={batch_size}, n_best={n_best}.", "Both have to be at least 1."
-            )
-        settings = self.model.generation_settings(
-            num_beams=max(num_beams, n_best),
-            num_return_sequences=n_best,
-            use_cache=True,  # published folders switch it off, for training's sake
-        )
-        decoder = HybridDecoder(
-            self.model,
-            settings,
-            self._constraint(allow, regex, lexicon),
-            RepetitionGuard(self._token_strings),
-            self.drafts,
-        )
-        results = [BLANK] * len(images)
         pictures = {i: load_image(image) for i, image in enumerate(images)}
-        inked = [i for i, picture in pictures.items() if not is_blank(picture)]
-        inked.sort(key=lambda i: pictures[i].width / pictures[i].height)
-        chunks = (inked[i : i + batch_size] for i in range(0, len(inked), batch_size))
-        drafter = self.drafter if decoder.wants_drafts else None
-        prepared = computed_ahead(lambda rows: (rows, self._inputs(pictures, rows)), chunks)
-        batches = (self._lines(rows, inputs, pictures, drafter) for rows, inputs in prepared)
-        for lines, found in decoder.decode(batches, search_size=batch_size):
-            read = [self._result(hypotheses[:n_best]) for hypotheses in found]
-            if words:
-                drawn = [pictures[i] for i in lines.numbers]
-                read = self._with_words(read, drawn, lines.encoded, found)
-            for number, result in zip(lines.numbers, read, strict=True):
-                results[number] = result
-        return results
+        constraint = self._constraint(allow, regex, lexicon)
+        reading = self._reading(batch_size, num_beams, n_best, constraint, words)
+        order = sorted(pictures, key=lambda i: pictures[i].width / pictures[i].height)
+        starts = range(0, len(order), batch_size)
+        batches = ({i: pictures[i] for i in order[at : at + batch_size]} for at in starts)
+        results = dict(reading.read(batches, pictures))
+        return [results[i] for i in pictures]
 
+    @torch.inference_mode()
     def read_continuously(
         self,
         next_lines: NextLines[Key],
@@ -227,98 +199,67 @@ class Recognizer:
                 there, maybe none. Each with what its caller knows it by; at most ``batch_size``;
                 None: there will be no more. A picture that cannot be read ends everything, so
                 open them with ``load_image`` first.
-            forget: whether nobody waits for a line any more; asked while it is being read. A line
-                that is forgotten is not yielded.
+            forget: whether nobody waits for a line any more; asked again and again while it is
+                being read. A line that is forgotten is not yielded.
             batch_size, num_beams, n_best, allow, regex, lexicon, words: as for ``read_lines``,
                 whose results are these.
 
+        Lines that a greedy search has to write join those that are half written, and leave as
+        soon as they end. Beam search, sampling and exported models read batch after batch.
+
         Yields:
-            each picture's key and result, as soon as it is read.
+            each picture's key and result, as soon as it is read, in any order.
 
         Raises:
             ImageError, UsageError: as ``read_lines``.
         """
-        while (newcomers := next_lines(True)) is not None:
-            results = self.read_lines(
-                [picture for _, picture in newcomers],
-                batch_size=batch_size,
-                num_beams=num_beams,
-                n_best=n_best,
-                allow=allow,
-                regex=regex,
-                lexicon=lexicon,
-                words=words,
-            )
-            for (key, _), result in zip(newcomers, results, strict=True):
-                if forget is None or not forget(key):
-                    yield key, result
+        keys: dict[int, Key] = {}  # of lines that are on their way
+        pictures: dict[int, Image.Image] = {}
+        constraint = self._constraint(allow, regex, lexicon)
+        wanted = keys.__contains__
+        reading = self._reading(batch_size, num_beams, n_best, constraint, words, wanted)
 
-    def _inputs(self, pictures: Mapping[int, Image.Image], rows: list[int]) -> BatchFeature:
-        return self.processor.image_processor([pictures[i] for i in rows], return_tensors="pt")
+        def newcomers() -> Iterator[dict[int, Image.Image]]:
+            last, more_come = -1, True
+            while more_come or keys:
+                for number in [n for n, key in keys.items() if forget is not None and forget(key)]:
+                    del keys[number], pictures[number]
+                came = next_lines(not keys) if more_come and reading.flow.has_room else ()
+                more_come = came is not None
+                batch = {}
+                for number, (key, picture) in enumerate(came or (), last + 1):
+                    batch[number], keys[number] = load_image(picture), key
+                last = max(batch, default=last)
+                pictures.update(batch)
+                yield batch
 
-    def _lines(
+        for number, result in reading.read(newcomers(), pictures):
+            del pictures[number]
+            yield keys.pop(number), result
+
+    def _reading(
         self,
-        rows: list[int],
-        inputs: BatchFeature,
-        pictures: Mapping[int, Image.Image],
-        drafter: Drafter | None,
-    ) -> EncodedLines:
-        encoded = self._encode(inputs)
-        drafts = None if drafter is None else drafter([pictures[i] for i in rows], encoded)
-        return EncodedLines(rows, encoded, drafts)
-
-    def _encode(self, inputs: BatchFeature) -> EncoderOutput:
-        return self.model.encode(**inputs.to(self.device, self.dtype))
-
-    def _with_words(
-        self,
-        results: list[LineResult],
-        pictures: list[Image.Image],
-        encoded: EncoderOutput,
-        found: list[list[Hypothesis]],
-    ) -> list[LineResult]:
-        lines = [
-            ReadLine(
-                picture, best, result.text, None if self.calibration is None else result.confidence
+        batch_size: int,
+        num_beams: int,
+        n_best: int,
+        constraint: Constraint | None,
+        words: bool,
+        is_wanted: Callable[[int], bool] | None = None,
+    ) -> LineReading:
+        if batch_size < 1 or n_best < 1:
+            raise UsageError(
+                f"batch_size={batch_size}, n_best={n_best}.", "Both have to be at least 1."
             )
-            for picture, (best, *_), result in zip(pictures, found, results, strict=True)
-        ]
-        words = self._aligner.words(encoded, lines)
-        return [replace(result, words=row) for result, row in zip(results, words, strict=True)]
-
-    def _result(self, hypotheses: list[Hypothesis]) -> LineResult:
-        best = hypotheses[0]
-        text = self._text(best)
-        found = [evidence(hypothesis) for hypothesis in hypotheses]
-        confidences = self._confidences(hypotheses, found)
-        candidates = tuple(map(Candidate, map(self._text, hypotheses), confidences))
-        if not text:
-            return LineResult("", confidences[0], "blank", n_best=candidates, evidence=found[0])
-        tokens = tuple(
-            TokenScore(self._token_strings[token] or "", math.exp(min(0.0, logprob)))
-            for token, logprob in zip(best.token_ids, best.token_logprobs, strict=False)
+        settings = self.model.generation_settings(
+            num_beams=max(num_beams, n_best),
+            num_return_sequences=n_best,
+            use_cache=True,  # published folders switch it off, for training's sake
         )
-        return LineResult(
-            text=text,
-            confidence=confidences[0],
-            finish_reason=best.finish_reason,
-            tokens=tokens,
-            n_best=candidates,
-            token_ids=tuple(best.token_ids),
-            evidence=found[0],
-        )
-
-    def _confidences(
-        self, hypotheses: list[Hypothesis], found: list[dict[str, float]]
-    ) -> list[float]:
-        """Of the readings of one line, best first."""
-        if self.calibration is None:
-            return [math.exp(min(0.0, hypothesis.mean_logprob)) for hypothesis in hypotheses]
-        return self.calibration.probabilities(found)
-
-    def _text(self, hypothesis: Hypothesis) -> str:
-        text: str = self.processor.tokenizer.decode(hypothesis.token_ids, skip_special_tokens=True)
-        return text.strip()
+        guard = RepetitionGuard(self._token_strings)
+        decoder = HybridDecoder(self.model, settings, constraint, guard, self.drafts)
+        flow = Flow(decoder, batch_size, is_wanted)
+        reporter = Reporter(self.model, self.processor, self._token_strings, self.calibration)
+        return LineReading(self.model, self.processor, self.drafter, reporter, flow, words)
 
     def _constraint(
         self, allow: str | None, regex: str | None, lexicon: Sequence[str] | None

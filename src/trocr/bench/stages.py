@@ -15,12 +15,12 @@ from typing import Any
 import torch
 
 from .. import ahead, recognizer
-from ..hybrid import EncodedLines, HybridDecoder, Hypothesis
+from ..hybrid import HybridDecoder
+from ..reading import LineReading
 from ..recognizer import Recognizer
 from . import machine
 
 STAGES = ("preprocessing", "encoder", "drafts", "search", "other")
-Found = Iterator[tuple[EncodedLines, list[list[Hypothesis]]]]
 
 
 @dataclass(frozen=True)
@@ -76,19 +76,6 @@ class Stages:
         """Per cent of the drafts that needed no search; None where nothing is drafted."""
         return 100 * self.accepted / self.drafted if self.drafted else None
 
-    def counting(self, decode: Callable[..., Found], reader: Recognizer) -> Callable[..., Found]:
-        """``HybridDecoder.decode``, with the lengths of the reader's lines noted."""
-
-        @wraps(decode)
-        def counted(*args: Any, **options: Any) -> Found:
-            for lines, found in decode(*args, **options):
-                if _belongs_to(reader, args[0]):
-                    tokens = _source_tokens(lines.encoded)
-                    self.source_tokens.update(zip(lines.numbers, tokens, strict=True))
-                yield lines, found
-
-        return counted
-
     def on_encode(self, call: Call) -> None:
         """A batch was encoded."""
         self.batches += 1
@@ -105,6 +92,12 @@ class Stages:
         passes = steps.passes - 1 if steps else max(written)
         lines = list(zip(_source_tokens(call.arguments[1]), written, strict=True))
         self.searches.append(Search(passes, lines))
+
+    def on_ranked(self, call: Call) -> None:
+        """Some lines are read."""
+        lines = call.arguments[1]
+        tokens = _source_tokens(lines.encoded)
+        self.source_tokens.update(zip(lines.numbers, tokens, strict=True))
 
 
 def _source_tokens(encoded: Any) -> list[int]:
@@ -123,20 +116,18 @@ def watched(reader: Recognizer) -> Iterator[Stages]:
     seams: tuple[tuple[Any, str, str, Seen | None], ...] = (
         (Recognizer, "read_lines", "other", None),
         (recognizer, "load_image", "preprocessing", None),
-        (recognizer, "is_blank", "preprocessing", None),
         (ahead, "waited_for", "preprocessing", None),
-        (Recognizer, "_encode", "encoder", stages.on_encode),
+        (LineReading, "_encode", "encoder", stages.on_encode),
         (reader, "drafter", "drafts", None),
         (HybridDecoder, "_verify", "drafts", stages.on_verify),
         (HybridDecoder, "_search", "search", stages.on_search),
+        (HybridDecoder, "ranked", "other", stages.on_ranked),
     )
     with ExitStack() as stack:
         for owner, name, stage, seen in seams:
             if function := getattr(owner, name):  # a reader may have no drafter
                 timed = clock.timed(function, stage, seen)
                 stack.enter_context(_replaced(owner, name, timed))
-        counted = stages.counting(HybridDecoder.decode, reader)
-        stack.enter_context(_replaced(HybridDecoder, "decode", counted))
         before = replace(reader.drafts)
         yield stages
         stages.drafted = reader.drafts.proposed - before.proposed
@@ -159,7 +150,7 @@ def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
 
 def _belongs_to(reader: Recognizer, first: Any) -> bool:
     """Whether a call with this first argument is not another recognizer's."""
-    if isinstance(first, HybridDecoder):
+    if isinstance(first, (HybridDecoder, LineReading)):
         return first.model is reader.model
     return not isinstance(first, Recognizer) or first is reader
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from .protocol import GenerateOutput, Hypothesis
+from .protocol import GenerateOutput, Hypothesis, StepModel
 from .search import Search, draw
 
 
@@ -33,11 +33,11 @@ class _Candidate:
     logprob: float
 
 
-def beam_search(search: Search) -> GenerateOutput:
+def beam_search(search: Search, model: StepModel) -> GenerateOutput:
     """Keep the ``num_beams`` best running beams of each input, and its best finished ones."""
     streams = search.generators([0] * search.batch)
     inputs = [_Input(i, [search.start()], stream=streams[i]) for i in range(search.batch)]
-    logits = search.model.step(search.prompt_ids).float()
+    logits = model.step(search.prompt_ids).float()
     running = inputs
     while True:
         parents: list[int] = []
@@ -50,9 +50,9 @@ def beam_search(search: Search) -> GenerateOutput:
         if not running:
             break
         if parents != list(range(first_row)):
-            search.model.reorder(torch.tensor(parents, device=logits.device))
+            model.reorder(torch.tensor(parents, device=logits.device))
         last = [[beam.tokens[-1]] for item in running for beam in item.beams]
-        logits = search.model.step(torch.tensor(last, device=logits.device)).float()
+        logits = model.step(torch.tensor(last, device=logits.device)).float()
     return _output(search, inputs)
 
 

@@ -9,6 +9,7 @@ from ..errors import UsageError
 from ..generation_config import GenerationConfig
 from .beam import beam_search
 from .constraints import Constraint
+from .pool import LinePool
 from .protocol import GenerateOutput, StepModel
 from .repetition import RepetitionGuard
 from .sampling import sample_search
@@ -52,7 +53,6 @@ def generate(
             "Give (batch, prompt_len) with at least one row and one token.",
         )
     search = Search(
-        model=step_model,
         config=config,
         prompt_ids=prompt_ids,
         max_length=longest_sequence(config, prompt_ids.shape[1], max_positions),
@@ -60,4 +60,27 @@ def generate(
         guard=stop_repetition,
         generator=generator,
     )
-    return beam_search(search) if config.num_beams > 1 else sample_search(search)
+    return (beam_search if config.num_beams > 1 else sample_search)(search, step_model)
+
+
+def line_pool(
+    start: Tensor,
+    config: GenerationConfig,
+    *,
+    max_positions: int,
+    constraint: Constraint | None = None,
+    stop_repetition: RepetitionGuard | None = None,
+) -> LinePool:
+    """A greedy search that lines join and leave; each is written as by ``generate``.
+
+    Args:
+        start: (1, 1) int64, the token that every line starts from.
+        config, max_positions, constraint, stop_repetition: as for ``generate``; one sequence a
+            line, nothing recorded.
+
+    Raises:
+        UsageError: impossible settings.
+    """
+    config = config.merged(output_scores=False, output_logits=False)
+    limit = longest_sequence(config, start.shape[1], max_positions)
+    return LinePool(Search(config, start, limit, constraint, stop_repetition))

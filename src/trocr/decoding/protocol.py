@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -25,6 +25,15 @@ class StepModel(Protocol):
 
     def reorder(self, rows: Tensor) -> None:
         """Make row i of the cache old row ``rows[i]``; rows (int64) may repeat, drop or grow."""
+        ...
+
+
+@runtime_checkable
+class JoinableSteps(StepModel, Protocol):
+    """A ``StepModel`` that takes rows in while others are on their way."""
+
+    def join(self, other: Any) -> None:
+        """Take the rows of another of the kind behind the own; it has read no more tokens."""
         ...
 
 

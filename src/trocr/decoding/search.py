@@ -12,13 +12,13 @@ from ..errors import UsageError
 from ..generation_config import GenerationConfig
 from .constraints import Constraint
 from .logits import NEVER, LogitsRule, penalty_rules, sampling_rules
-from .protocol import GenerateOutput, Hypothesis, StepModel, pack_hypotheses
+from .protocol import GenerateOutput, Hypothesis, pack_hypotheses
 from .repetition import RepetitionGuard
 
 
 @dataclass
 class Search:
-    """One call of ``generate``: the model, the settings and the limits that a search obeys.
+    """The settings and the limits that a search obeys, and what it records.
 
     Attributes:
         prompt_ids: (batch, prompt_len) int64.
@@ -26,7 +26,6 @@ class Search:
         pad_token_id: fills finished rows.
     """
 
-    model: StepModel
     config: GenerationConfig
     prompt_ids: Tensor
     max_length: int
@@ -68,6 +67,21 @@ class Search:
         """
         if not (self._penalties or self._sampling or self.constraint):
             return scores
+        lengths = {len(row.tokens) for row in rows}
+        if len(lengths) == 1:
+            return self._processed(scores, rows, inputs)
+        processed = torch.empty_like(scores)
+        for length in lengths:  # of lines that began at different times
+            places = [place for place, row in enumerate(rows) if len(row.tokens) == length]
+            processed[places] = self._processed(
+                scores[places], [rows[place] for place in places], [inputs[i] for i in places]
+            )
+        return processed
+
+    def _processed(
+        self, scores: Tensor, rows: Sequence[Hypothesis], inputs: Sequence[int]
+    ) -> Tensor:
+        """``process`` for lines of one length."""
         new = torch.tensor([row.tokens for row in rows], dtype=torch.int64)
         new = new.reshape(len(rows), -1).to(scores.device)
         tokens = torch.cat([self.prompt_ids[list(inputs)], new], dim=1)
