@@ -14,7 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 from fastapi import FastAPI, Request
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import PlainTextResponse, Response
 from prometheus_client.parser import text_string_to_metric_families
 
 from trocr.serving.logs import log, log_config, note
@@ -91,6 +91,11 @@ def small_app() -> FastAPI:
         note(pages=2, lines=40, name=job_id)
         log("task-accepted", {"reason": "fine"})
         return PlainTextResponse(SECRET)
+
+    @app.get("/v1/read")
+    @app.get("/readyz")
+    async def busy() -> Response:
+        return Response(status_code=503)
 
     @app.get("/mistake")
     async def mistake() -> None:
@@ -169,13 +174,14 @@ def test_requests_are_counted_by_pattern(metrics: Metrics, logged: io.StringIO) 
     for number in range(3):
         ask(metrics, "POST", f"/v1/jobs/{number}")
     ask(metrics, "BREW", f"/{SECRET}")
-    metrics.refused("busy")
+    for path in ("/v1/read", "/readyz"):
+        ask(metrics, "GET", path)
     metrics.accepted("job")
     found = samples(metrics)
     assert found["trocr_requests_total,POST,/v1/jobs/{job_id},200"] == 3
     assert found["trocr_requests_total,other,other,404"] == 1
     assert found["trocr_request_seconds_count,/v1/jobs/{job_id}"] == 3
-    assert found["trocr_requests_refused_total,busy"] == 1
+    assert found["trocr_requests_refused_total,unavailable"] == 1
     assert found["trocr_tasks_accepted_total,job"] == 1
     assert found["trocr_requests_in_flight"] == 0
     assert not [name for name in found if SECRET in name]

@@ -122,7 +122,7 @@ class Metrics:
         self._accepted.labels(kind).inc()
 
     def refused(self, reason: str) -> None:
-        """Count a refusal; ``reason`` is one of a few fixed names, such as ``"busy"``."""
+        """Count a refusal; ``reason`` is one of a few names, such as ``"busy"``."""
         self._refused.labels(reason).inc()
 
     def exposition(self, accept: str = "") -> tuple[bytes, str]:

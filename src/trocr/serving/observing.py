@@ -19,6 +19,16 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 ID_HEADER = b"x-request-id"
 OTHER = "other"  # route of what is no route of ours
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+_REFUSED = {
+    401: "key",
+    403: "urls",
+    408: "slow",
+    413: "too-large",
+    415: "media-type",
+    429: "busy",
+    503: "unavailable",
+}
+_WORK = "/v1/"
 _GONE = 499  # as nginx: the client went before it was answered
 
 
@@ -62,6 +72,8 @@ class Observing:
             route = getattr(scope.get("route"), "path", OTHER)
             method = scope["method"] if scope["method"] in _METHODS else OTHER
             self._metrics.answered(route, method, status, seconds)
+            if status in _REFUSED and route.startswith(_WORK):
+                self._metrics.refused(_REFUSED[status])
             facts |= {"method": method, "route": route, "status": status, "bytes": size}
             facts["seconds"] = round(seconds, 4)
             log("request", facts, level=logging.ERROR if status == 500 else logging.INFO)
