@@ -77,6 +77,8 @@ def draft_of(picture: PageImage, settings: Settings) -> Draft:
         ImageError: the detector fails on this page, or there are no boxes for it.
         UsageError, DataError: a detector or boxes that cannot be used at all.
     """
+    if settings.lines:
+        return _whole(picture)
     finder = _Finder(picture, settings)
     if settings.boxes:
         return _by_boxes(finder, settings.boxes.page(picture))
@@ -86,6 +88,11 @@ def draft_of(picture: PageImage, settings: Settings) -> Draft:
     lines = finder.lines(image)
     if not _is_one_line(image, lines):
         return _drafted(finder, 0, image, lines)
+    return _whole(picture)
+
+
+def _whole(picture: PageImage) -> Draft:
+    image = picture.image
     region = Region((Line("", rectangle((0, 0, *image.size))),))
     crop = Crop(image, (1, 0, 0, 0, 1, 0))
     return Draft(picture, 0, image, (region,), ((crop,),), whole=True)

@@ -16,6 +16,7 @@ class Settings:
     Attributes:
         detector: what finds lines, see ``trocr.layout.find_lines``.
         boxes: where the lines are, instead of a detector.
+        lines: every picture is one line; nothing is searched for.
         keep_text: pages of PDFs that hold text are not read; their text is taken.
         words: find boxes and confidences of words and characters.
         batch_size, num_beams, allow, regex, lexicon: as of ``Recognizer.read_lines``.
@@ -23,6 +24,7 @@ class Settings:
 
     detector: str = "auto"
     boxes: Boxes | None = None
+    lines: bool = False
     keep_text: bool = False
     words: bool = True
     batch_size: int = 32

@@ -37,16 +37,17 @@ class Unread:
 PageSteps = Generator[Unread, Sequence[LineResult], Page]
 
 
-def page_steps(picture: PageImage, settings: Settings) -> PageSteps:
-    """Read a page: yields what is unread, is sent the results, returns the page.
+def page_steps(source: PageImage | Draft, settings: Settings) -> PageSteps:
+    """Read a page, or go on from its draft: yields what is unread, is sent the results, returns
+    the page.
 
     Raises:
         ImageError: the lines of this page cannot be found.
         UsageError, DataError: settings that cannot be used.
     """
-    if settings.keep_text and picture.embedded_text:
-        return page_of_text(picture)
-    draft = draft_of(picture, settings)
+    if isinstance(source, PageImage) and settings.keep_text and source.embedded_text:
+        return page_of_text(source)
+    draft = source if isinstance(source, Draft) else draft_of(source, settings)
     results = yield from _read(draft)
     if not draft.given and not draft.whole and _is_unsure(results):
         longest = sorted(range(len(results)), key=lambda at: -draft.crops[at].image.width)[:PROBED]
@@ -56,7 +57,7 @@ def page_steps(picture: PageImage, settings: Settings) -> PageSteps:
             [(results[at].text, results[at].confidence) for at in longest],
             [(result.text, result.confidence) for result in found],
         ):
-            draft = turned_draft(picture, (draft.turn + 180) % 360, settings)
+            draft = turned_draft(draft.picture, (draft.turn + 180) % 360, settings)
             results = yield from _read(draft)
     return assembled(draft, results)
 
