@@ -47,60 +47,55 @@ def serve(
     from .pool import WorkerPool
 
     with bound_socket(host, port) as listener:
-        pool: Pool = WorkerPool(settings)
-        asyncio.run(run(settings, pool, listener, log_level=log_level, on_ready=on_ready))
-
-
-async def run(
-    settings: ServeSettings,
-    pool: Pool,
-    listener: socket.socket,
-    *,
-    log_level: str = "info",
-    on_ready: Callable[[str], None] = lambda address: None,
-    protocol: type[GuardedProtocol] = GuardedProtocol,
-) -> None:
-    """As `serve`, with a pool and a socket that are there already."""
-    app = create_app(settings, pool)
-    service: Service = app.state.service
-    config = uvicorn.Config(
-        app,
-        http=protocol,
-        ws="none",
-        lifespan="on",
-        log_config=log_config(log_level),
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=int(settings.grace_seconds + _LAST_SECONDS),
-    )
-    server = _Server(config, service, lambda: on_ready(address_of(listener)))
-    await server.serve(sockets=[listener])
+        server = Server(settings, WorkerPool(settings), log_level=log_level, on_ready=on_ready)
+        asyncio.run(server.serve(sockets=[listener]))
     if server.failure:
         raise server.failure
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Stops reading and answering together, and ends if the workers cannot start.
 
     Args:
-        config: of uvicorn.
-        service: that it serves.
-        on_ready: is called when all models are loaded.
+        settings, log_level, on_ready: as for `serve`; without a log level logging stays as it is.
+        pool: that reads.
+        protocol: of connections.
 
     Attributes:
         failure: why the workers could not start.
     """
 
     def __init__(
-        self, config: uvicorn.Config, service: Service, on_ready: Callable[[], None]
+        self,
+        settings: ServeSettings,
+        pool: Pool,
+        *,
+        log_level: str | None = None,
+        on_ready: Callable[[str], None] = lambda address: None,
+        protocol: type[GuardedProtocol] = GuardedProtocol,
     ) -> None:
+        app = create_app(settings, pool)
+        config = uvicorn.Config(
+            app,
+            http=protocol,
+            ws="none",
+            lifespan="on",
+            log_config=log_config(log_level) if log_level else None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=int(settings.grace_seconds + _LAST_SECONDS),
+        )
         super().__init__(config)
-        self._service, self._on_ready = service, on_ready
+        self._service: Service = app.state.service
+        self._on_ready = on_ready
+        self._address = ""
         self.failure: BaseException | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        if sockets:
+            self._address = address_of(sockets[0])
         if self._service.starting:
             self._service.starting.add_done_callback(self._started)
 
@@ -129,7 +124,7 @@ class _Server(uvicorn.Server):
         if self.failure:
             self.should_exit = True
         else:
-            self._on_ready()
+            self._on_ready(self._address)
 
 
 def bound_socket(host: str, port: int) -> socket.socket:

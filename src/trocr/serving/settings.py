@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from ..image import MAX_PIXELS
-from ..pages import Limits
+if TYPE_CHECKING:
+    from ..pages import Limits
 
 MIB = 1 << 20
+_MAX_PIXELS = 178_956_970  # as `trocr.image`, which ``trocr --help`` does not load for it
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class ServeSettings:
     detector: str = "auto"
     batch_size: int = 32
     max_body_bytes: int = 64 * MIB
-    max_pixels: int = MAX_PIXELS
+    max_pixels: int = _MAX_PIXELS
     max_pages: int = 1000
     max_lines: int = 1000
     max_waiting: int = 64
@@ -61,6 +63,8 @@ class ServeSettings:
     @property
     def limits(self) -> Limits:
         """For ``read_pages``."""
+        from ..pages import Limits
+
         return Limits(
             pixels=self.max_pixels,
             pages=self.max_pages,
