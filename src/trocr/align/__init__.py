@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..bidi import visual_order
 from ..config import PIXELS_PER_TOKEN
 from ..document import Box, Character, Word, union
 from ..hybrid import CTC_WEIGHT, Hypothesis, select_rows
@@ -24,7 +25,7 @@ from ..outputs import EncoderOutput
 from ..processor import TrOCRProcessor
 from .attention import cross_attention, ordered_middles
 from .boxes import character_boxes, find_ink
-from .cells import Cell, cell_doubts, cell_middles, line_cells, tokens_in_order, visual_order
+from .cells import Cell, cell_doubts, cell_middles, line_cells, tokens_in_order
 from .ctc import ctc_alignments
 
 LEAST_DOUBT = 1e-4  # of a character: -ln p below which one probability is as good as another
@@ -120,7 +121,7 @@ class WordAligner:
             self.processor.tokenizer, line.hypothesis.token_ids, self.token_strings, line.text
         )
         placement = self.processor.image_processor.placement(line.picture)
-        return _Spelling(line, placement, cells, visual_order(cells))
+        return _Spelling(line, placement, cells, visual_order([cell.text for cell in cells]))
 
     def _alignments(
         self, encoded: EncoderOutput, spellings: Sequence[_Spelling]

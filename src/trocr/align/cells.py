@@ -115,55 +115,6 @@ def _joins(before: str, character: str) -> bool:
     return category.startswith("M") or character in _JOINERS or before[-1] == "\u200d"
 
 
-def visual_order(cells: Sequence[Cell]) -> list[int]:
-    """Positions of the cells from left to right as they stand on the line.
-
-    The part of the bidirectional algorithm (Unicode annex 9) that needs no marks: letters written
-    leftwards turn the line around if the first letter is one; numbers and letters of other scripts
-    keep their order among themselves, and what is neutral goes with its like neighbours, else with
-    the line.
-    """
-    kinds = [unicodedata.bidirectional(cell.text[0]) for cell in cells]
-    strong = [kind for kind in kinds if kind in ("L", "R", "AL")]
-    if not {"R", "AL"} & set(strong):
-        return list(range(len(cells)))
-    base = 0 if strong[0] == "L" else 1
-    levels = _levels(kinds, base)
-    order = list(range(len(cells)))
-    for level in range(max(levels), 0, -1):
-        start = 0
-        while start < len(order):
-            end = start
-            while end < len(order) and levels[order[end]] >= level:
-                end += 1
-            order[start:end] = order[start:end][::-1]
-            start = end + 1
-    return order
-
-
-def _levels(kinds: Sequence[str], base: int) -> list[int]:
-    """Embedding level of each cell: odd ones run leftwards."""
-    levels: list[int | None] = []
-    leftwards = base == 1
-    for kind in kinds:
-        if kind in ("R", "AL"):
-            leftwards = True
-            levels.append(1)
-        elif kind == "L":
-            leftwards = base == 1
-            levels.append(2 * base)
-        elif kind in ("EN", "AN"):
-            levels.append(2 if leftwards else 0)
-        else:
-            levels.append(None)
-    known: list[int] = []
-    for i, level in enumerate(levels):
-        after = next((later for later in levels[i:] if later is not None), base)
-        between = after if known and known[-1] == after else base
-        known.append(between if level is None else level)
-    return known
-
-
 def tokens_in_order(cells: Sequence[Cell]) -> list[int]:
     """The positions of the tokens that write some cells, each once, as they come."""
     return list(dict.fromkeys(t for cell in cells for t in range(cell.first, cell.last + 1)))

@@ -7,8 +7,8 @@ from itertools import count
 from xml.etree import ElementTree
 
 from .. import __version__
+from ..bidi import right_to_left
 from ..document import Box, Character, Document, Line, Page, Polygon, Word, rectangle
-from .characters import right_to_left
 from .markup import Element, child, number, points, sides, to_text
 from .options import Options
 from .tsv import words_of

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # The complement of Char in XML 1.0, section 2.2.
@@ -26,12 +25,3 @@ def encodable(text: str) -> str:
 def one_row(text: str) -> str:
     """Fit for one row: tabs and line breaks become a space, other control characters U+FFFD."""
     return _CONTROLS.sub(REPLACEMENT, _BREAKS.sub(" ", text))
-
-
-def right_to_left(text: str) -> bool:
-    """Does it read from right to left: is its first strong character of such a script?"""
-    for character in text:
-        direction = unicodedata.bidirectional(character)
-        if direction in ("L", "R", "AL"):
-            return direction != "L"
-    return False

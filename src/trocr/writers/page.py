@@ -7,8 +7,8 @@ from datetime import datetime, timezone
 from xml.etree import ElementTree
 
 from .. import __version__
+from ..bidi import right_to_left
 from ..document import Box, Character, Document, Line, Page, Polygon, Region, Word, rectangle
-from .characters import right_to_left
 from .markup import Element, child, number, points, to_text
 from .options import Options
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from statistics import median
 
+from ..bidi import right_to_left
 from ..document import Box, Line, union
-from .characters import one_row, right_to_left
+from .characters import one_row
 
 # A gap wider than this share of the words' height parts columns; between words it is about a
 # third.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
+from ..bidi import has_right_to_left, right_to_left, visual_order
 from ..document import Box, Line, Page, Point, Region
-from .characters import one_row, right_to_left
+from .characters import one_row
 from .glyphless import ADVANCE, DESCENT, GlyphlessFont, clusters
 
 # A line that rises by more than this share of its box's height is followed along its slope.
@@ -86,7 +86,7 @@ def place(page: Page, line: Line, box: Box) -> Iterator[Placed]:
         ]
     else:
         words = list(_spread(one_row(line.text).strip(), _inside(page, box), angle, side))
-    if words and _has_right_to_left(line.text):
+    if words and has_right_to_left(line.text):
         first = words[0]
         words.sort(key=lambda word: first.along(word.start))
     for word, after in pairwise(words):
@@ -127,7 +127,7 @@ def _upright_size(box: Box, side: float) -> tuple[float, float]:
 def _centred(cells: list[str], middle: Point, side: float, length: float, height: float) -> Placed:
     length, height = max(length, _LEAST), max(height, _LEAST)
     corner = Placed((), middle, side, length, height).at(-length / 2, -height / 2)
-    return Placed(tuple(visual_order(cells)), corner, side, length, height)
+    return Placed(tuple(cells[at] for at in visual_order(cells)), corner, side, length, height)
 
 
 def _spread(text: str, box: Box, angle: float, side: float) -> Iterator[Placed]:
@@ -180,26 +180,3 @@ def _operators(piece: Placed, project: Projection, font: GlyphlessFont) -> str:
 
 def _decimal(value: float) -> str:
     return f"{value:.5f}".rstrip("0").rstrip(".") if abs(value) > 5e-6 else "0"
-
-
-def _has_right_to_left(text: str) -> bool:
-    return any(unicodedata.bidirectional(character) in ("R", "AL") for character in text)
-
-
-def visual_order(cells: list[str]) -> list[str]:
-    """Characters of one word from left to right as they stand, by the simplest of bidi's rules.
-
-    In a word with letters of a script written leftwards, these and what is neutral run leftwards;
-    digits and letters of other scripts keep their order among themselves.
-    """
-    if not _has_right_to_left("".join(cells)):
-        return cells
-    ordered: list[str] = []
-    run: list[str] = []
-    for cell in reversed(cells):
-        if unicodedata.bidirectional(cell[0]) in ("L", "EN", "AN"):
-            run.insert(0, cell)
-        else:
-            ordered += [*run, cell]
-            run = []
-    return ordered + run
