@@ -64,7 +64,7 @@ class LayerCache:
         own, cross = self._pairs()
         for states in (*own, *cross):
             if len(targets):
-                states[targets] = states[origins]
+                states.index_copy_(0, targets, states.index_select(0, origins))
         self.key, self.value = own[0][:rows], own[1][:rows]
         self.cross_key, self.cross_value = cross[0][:rows], cross[1][:rows]
 
