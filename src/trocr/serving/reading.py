@@ -77,6 +77,8 @@ class ReadingLoop:
                     self._hand_over(line, result)
             except Exception as error:
                 _log("batch-failed", error)
+                if not self._in_hand:  # the options themselves cannot be used
+                    next_lines(False)
                 self._read_one_by_one(reader, arguments)
             self._in_hand = {}
 
