@@ -187,7 +187,7 @@ def test_it_stops_when_all_that_was_accepted_is_done():
         wait_for(lambda: len(server.pool.running) == 2 and server.service.admission.receiving)
         server.stop()
         wait_for(lambda: server.service.admission.closed)
-        with pytest.raises(OSError):
+        with pytest.raises(ConnectionRefusedError):
             server.connect()
         slow.sendall(b"c")  # its body was coming in: it is finished too
         wait_for(lambda: len(server.pool.running) == 3)
