@@ -19,7 +19,7 @@ LEVELS = (
     " flow confidence",
     "align ahead reporter reading recognizer layout",
     "stream writers readers pipeline line_sets corrections",
-    "training evaluation optimize bench publishing serving client ocrmypdf",
+    "training evaluation optimize bench publishing serving distribution client ocrmypdf",
     "cli __main__",
 )
 RINGS = {
@@ -29,6 +29,7 @@ RINGS = {
     "bench",
     "publishing",
     "serving",
+    "distribution",
 }  # never import each other
 LEVEL_OF = {name: level for level, names in enumerate(LEVELS) for name in names.split()}
 WITHOUT_TORCH = {*LEVELS[0].split(), "image", "pages", "ink", "line_image", "image_processor"}

@@ -16,6 +16,7 @@ import typer
 from .. import __version__
 from ..errors import TrOCRError
 from . import (
+    batch,
     bench,
     calibrate,
     console,
@@ -55,6 +56,7 @@ app = typer.Typer(
 )
 VERBS = (
     read.read,
+    batch.batch,
     label.label,
     evaluate.evaluate,
     models.models,

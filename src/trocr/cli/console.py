@@ -84,6 +84,11 @@ class Bar:
             total = self._progress.tasks[self._task].total - steps
             self._progress.update(self._task, total=total)
 
+    def show(self, steps: int, total: int, rate: str) -> None:
+        """So many of now so many steps are made."""
+        if self._progress:
+            self._progress.update(self._task, completed=steps, total=total, rate=rate)
+
     def passed(self, reading: Reading) -> None:
         """Go on by one picture; report it if it could not be read."""
         self.advance()

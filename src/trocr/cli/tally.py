@@ -55,7 +55,7 @@ class Tally:
         seconds = max(time.monotonic() - self.started, 1e-9)
         fresh = self.pages - self.kept
         row = f"{_count(self.documents, 'document')}, {_count(self.pages, 'page')}, "
-        row += f"{_count(self.lines, 'line')} in {_duration(seconds)}"
+        row += f"{_count(self.lines, 'line')} in {duration(seconds)}"
         row += f" ({_rate(fresh / seconds)} pages/s)" if fresh else ""
         row += f", mean confidence {self.confidence / self.rated:.2f}" if self.rated else ""
         yield row
@@ -87,7 +87,8 @@ def _rate(value: float) -> str:
     return f"{value:,.0f}" if value >= 10 else f"{value:.2f}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds for people."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

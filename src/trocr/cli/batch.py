@@ -1,0 +1,218 @@
+"""``trocr batch``: warehouses of scans to records or documents."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import ImageError, UsageError
+from . import console
+from .options import DEFAULT_MODEL, BatchSize, Device, Model, NumBeams
+
+if TYPE_CHECKING:
+    from ..distribution import Status
+
+STATUS = "status"
+_UNKNOWN = 2  # how many files there will be
+
+
+def batch(
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="INPUT",
+            help="Pictures, TIFFs, PDFs, tars, Parquet, folders of them, patterns, URLs of object "
+            "stores; or: status OUTPUT.",
+        ),
+    ] = None,
+    out: Annotated[
+        str | None,
+        typer.Option("--out", "-o", metavar="OUTPUT", help="A folder, or the URL of one."),
+    ] = None,
+    output: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format",
+            metavar="NAMES",
+            help="jsonl or parquet: records in shards; txt, md, json, tsv, hocr, alto, page, pdf, "
+            "overlay, html: documents; several with commas. Default: jsonl.",
+        ),
+    ] = None,
+    list_file: Annotated[
+        Path | None, typer.Option("--list", metavar="FILE", help="More INPUT, one a row.")
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Where the manifest is, if not in OUTPUT."),
+    ] = None,
+    lines: Annotated[
+        bool, typer.Option("--lines", help="Each picture is one line; nothing is searched for.")
+    ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=0, metavar="N", help="Processes. Default: one a GPU, else one a core; 0: none."
+        ),
+    ] = None,
+    unit_size: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Files read together. Default: 64; with --lines 1024."
+        ),
+    ] = None,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Read again what is in quarantine.")
+    ] = False,
+    column: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of Parquet, the one with the pictures.")
+    ] = None,
+    pages: Annotated[
+        str | None,
+        typer.Option(metavar="RANGES", help="Of each file, e.g. 1-3,7,-1; -1 is the last."),
+    ] = None,
+    password: Annotated[str | None, typer.Option(metavar="WORD", help="Of encrypted PDFs.")] = None,
+    dpi: Annotated[
+        float | None,
+        typer.Option(metavar="N", help="At which PDF pages are drawn. Default: as each needs."),
+    ] = None,
+    keep_text: Annotated[
+        bool, typer.Option("--keep-text", help="PDF pages that hold text are not read again.")
+    ] = False,
+    detector: Annotated[
+        str, typer.Option(metavar="NAME", help="What finds the lines: auto, rapidocr or plain.")
+    ] = "auto",
+    model: Model = DEFAULT_MODEL,
+    device: Device = "auto",
+    dtype: Annotated[
+        str, typer.Option(metavar="NAME", help="auto, float32, bfloat16 or float16.")
+    ] = "auto",
+    draft: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A small model that guesses for a large one.")
+    ] = None,
+    num_beams: NumBeams = 1,
+    batch_size: BatchSize = 32,
+) -> None:
+    """Read millions of files; a run that was ended by whatever goes on with the same command.
+
+    \b
+    trocr batch scans/ -o read
+    trocr batch "shards/*.tar" s3://bucket/more/ -o read --format parquet
+    trocr batch crops.parquet -o read --lines --workers 8
+    trocr batch --list files.txt -o read --format txt,pdf
+    trocr batch status read
+
+    \b
+    OUTPUT gets a manifest of every file, shards (or documents), quarantine.tsv with what could not
+    be read and why, and report.json.
+
+    \b
+    Exit codes: 0 fine; 2 wrong usage; 3 some files or pages could not be read, the others were;
+    4 the model cannot be loaded; 6 the output cannot be written; 130 interrupted.
+    """
+    names = [name.strip().lower() for each in output or [] for name in each.split(",")]
+    if inputs and inputs[0] == STATUS and out is None:
+        _print_status(inputs[1:], names)
+        return
+    if out is None or not (inputs or list_file):
+        raise UsageError("INPUT and -o OUTPUT are needed.", "trocr batch scans/ -o read")
+    from ..distribution import Plan, Task, formats_of, mirrored, read_list, run_batch, state_of
+    from ..pipeline import Settings
+    from ..recognizer import load
+
+    formats = formats_of(names)
+    reading: dict[str, Any] = {
+        "lines": lines,
+        "detector": detector,
+        "keep_text": keep_text,
+        "num_beams": num_beams,
+        "words": not set(formats) <= {"txt", "md"},
+    }
+    selection: dict[str, Any] = {"pages": pages, "dpi": dpi, "column": column}
+    what: dict[str, Any] = {"dtype": dtype, "draft": draft}
+    given = inputs or []
+    task = Task(
+        load=partial(load, model, **what),
+        settings=Settings(batch_size=batch_size, **reading),
+        formats=formats,
+        password=password,
+        mirrored="" if list_file else mirrored(given),
+        **selection,
+    )
+    plan = Plan(
+        inputs=chain(given, read_list(str(list_file)) if list_file else ()),
+        output=out,
+        state=state_of(out, state),
+        settings=_settings(model, {"format": ",".join(formats), **what, **reading, **selection}),
+        device=device,
+        workers=workers,
+        unit_size=unit_size or (1024 if lines else 64),
+        retry=retry,
+    )
+    with console.Bar(_UNKNOWN, "files") as bar:
+        status = run_batch(task, replace(plan, progress=_shown_on(bar)))
+    print(*_rows(status), sep="\n", file=sys.stderr)
+    if status.quarantined or status.failed_pages:
+        print(f"  see {out.rstrip('/')}/quarantine.tsv", file=sys.stderr)
+        raise typer.Exit(ImageError.exit_code)
+
+
+def _shown_on(bar: console.Bar) -> Callable[[Mapping[str, int], int], None]:
+    started, read = time.monotonic(), 0
+
+    def progress(counters: Mapping[str, int], pages: int) -> None:
+        nonlocal read
+        read += pages
+        rate = read / max(time.monotonic() - started, 1e-9)
+        done = counters["done"] + counters["quarantined"]
+        bar.show(done, counters["listed"], f"{rate:.1f} pages/s")
+
+    return progress
+
+
+def _settings(model: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """All that decides what is read, by the names of its options."""
+    from .. import __version__
+    from ..bundled import bundled_folder
+
+    folder = Path(model)
+    own = folder.is_dir() and bundled_folder(model) is None
+    files = sorted(folder.iterdir()) if own else []
+    about = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    version = hashlib.sha256(repr(about).encode()).hexdigest()[:12] if own else None
+    name = str(folder.resolve()) if own else model
+    return {"trocr": __version__, "model": name, "files of the model": version, **chosen}
+
+
+def _print_status(names: Sequence[str], formats: Sequence[str]) -> None:
+    from ..distribution import read_status
+
+    if len(names) != 1 or formats not in ([], ["json"]):
+        raise UsageError("status takes one folder.", "trocr batch status OUTPUT [--format json]")
+    status = read_status(Path(names[0]))
+    if formats:
+        print(console.json_line(status.as_dict()))
+    else:
+        print(*_rows(status), sep="\n")
+
+
+def _rows(status: Status) -> Iterator[str]:
+    """How far a run is, in words."""
+    from .tally import duration
+
+    so_far = "" if status.listed else " so far"
+    yield f"{status.entries:,} files{so_far}: {status.done:,} read, {status.left:,} left"
+    yield f"{status.quarantined:,} in quarantine, {status.failed_pages:,} other pages not read"
+    spent = duration(status.seconds)
+    yield f"{status.pages:,} pages in {spent}, lately {status.pages_per_second:.2f} pages/s"
+    if status.left and status.seconds_left is not None:
+        yield f"about {duration(status.seconds_left)} left"
+    yield f"the last of {status.runs} runs: {status.last}"
