@@ -14,6 +14,7 @@ from serving_fakes import usual
 from serving_servers import answer, request, running
 
 from trocr.serving.messages import Done, Output, ReadDocument
+from trocr.serving.server import bound_socket
 from trocr.serving.settings import MIB, ServeSettings
 
 
@@ -239,3 +240,11 @@ def test_work_goes_on_when_clients_come_and_go():
 
 
 PNG = {"Content-Type": "image/png"}
+
+
+def test_answers_do_not_wait_for_acknowledgements():
+    with bound_socket("127.0.0.1", 0) as listener:
+        with socket.create_connection(listener.getsockname()):
+            connection, _ = listener.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
