@@ -278,7 +278,8 @@ def test_a_job_is_submitted_followed_and_exported(server: Server, client: Client
     assert job.id == "j1"
     assert job.wait().pages_done == 1
     assert job.document() == DOCUMENT
-    assert job.export("alto") == b"<alto/>"
+    assert job.export("alto", password="geheim") == b"<alto/>"
+    assert server.asked[-1][0].headers["X-Document-Password"] == "geheim"
     job.cancel()
     asked = [(request.method, request.url.path) for request, _ in server.asked]
     assert asked[0] == ("POST", "/v1/jobs")

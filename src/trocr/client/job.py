@@ -11,6 +11,7 @@ from typing import Any
 from ..document import Document
 from ..errors import ImageError, ServerError, UsageError
 from ..readers import read_document
+from .sources import password_header
 from .transport import Transport
 
 _ENDS = ("done", "failed", "cancelled")
@@ -130,10 +131,16 @@ class Job:
         """What was read, corrections included, once it is done."""
         return read_document(self.export("json"))
 
-    def export(self, format: str) -> bytes:
-        """The same as a file of a format in ``trocr.writers.FORMATS``."""
-        answer = self._transport.send("GET", f"{self._path}/document", params={"format": format})
-        return answer.content
+    def export(self, format: str, password: str | None = None) -> bytes:
+        """The same as a file.
+
+        Args:
+            format: a name in ``trocr.writers.FORMATS``.
+            password: of a PDF that was encrypted, where the file is made from it.
+        """
+        path, query = f"{self._path}/document", {"format": format}
+        headers = {} if password is None else password_header(password)
+        return self._transport.send("GET", path, params=query, headers=headers).content
 
     def cancel(self) -> None:
         """End it, and let the server forget it."""

@@ -12,7 +12,6 @@ from typing import Any, TypedDict
 from ..errors import ImageError
 
 OCTETS = "application/octet-stream"  # servers look at what is inside
-_PASSWORD_HEADER = "X-Document-Password"
 
 
 class ReadOptions(TypedDict, total=False):
@@ -91,4 +90,9 @@ def query_and_headers(options: ReadOptions) -> tuple[dict[str, Any], dict[str, b
     """Options as a server takes them; the password is kept out of the URL."""
     query: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     password = query.pop("password", None)
-    return query, {} if password is None else {_PASSWORD_HEADER: password.encode()}
+    return query, {} if password is None else password_header(password)
+
+
+def password_header(password: str) -> dict[str, bytes]:
+    """Where a password travels: not in a URL, which may be logged."""
+    return {"X-Document-Password": password.encode()}
