@@ -12,7 +12,7 @@ import pytest
 from pages import bar_page, find_bars, pdf_of
 from PIL import Image, ImageStat
 
-from trocr.document import Document, Line, Page, Region, from_dict
+from trocr.document import Document, Page, Region, from_dict
 from trocr.errors import DataError, RefusedError, UsageError
 from trocr.image import load_image
 from trocr.line_sets import read_line_set

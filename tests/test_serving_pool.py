@@ -322,7 +322,7 @@ def test_a_real_worker_reads_and_is_replaced_when_it_is_killed() -> None:
 
 
 def test_an_unknown_model_is_an_error_with_a_hint() -> None:
-    with pytest.raises(CheckpointError, match="Bundled models: .*fast"):
+    with pytest.raises(CheckpointError, match=r"Bundled models: .*fast"):
         asyncio.run(WorkerPool(ServeSettings(models=("no/such", "fast"))).start())
 
 

@@ -11,7 +11,7 @@ from typing import IO
 from PIL import Image
 
 from ..document import Document, Page
-from ..errors import ImageError
+from ..errors import ImageError, OutputError
 from ..pages import PageFailure, PageImage, read_pages
 from ..pages.download import download
 from ..pipeline import Settings
@@ -52,6 +52,7 @@ class DocumentWork(ReadingWork):
         self._read: dict[int, Page] = {}
         self._failures: dict[int, PageFailed] = {}
         self._count = 0
+        self._some_read = False
         self._state = threading.Lock()
         self._finishing = False
 
@@ -96,7 +97,9 @@ class DocumentWork(ReadingWork):
         self.tell_page(PageRead(page))
         self.room.tally.add(Counts(pages=1))
         with self._state:
-            self._read[order] = page
+            self._some_read = True
+            if self.task.folder or self.task.format is not None:
+                self._read[order] = page
         self._close(order)
 
     def page_failed(self, order: int, number: int | None, error: ImageError) -> None:
@@ -114,9 +117,9 @@ class DocumentWork(ReadingWork):
         self.room.changed()
 
     def _start(self) -> Iterator[PageImage | PageFailure]:
-        task, folder = self.task, self.task.folder
-        if folder:
-            write_atomically(folder / ORIGINAL, self._source.read())
+        task = self.task
+        if task.folder:
+            self._write(ORIGINAL, self._source.read())
             self._source.seek(0)
         return read_pages(
             self._source,
@@ -129,10 +132,15 @@ class DocumentWork(ReadingWork):
         )
 
     def _keep(self, page: PageImage) -> None:
-        assert self.task.folder is not None
         fits = max(page.image.size) <= _LONGEST_SIDE
-        file = self.task.folder / page_file(page.number, ".jpg" if fits else ".png")
-        write_atomically(file, _encoded(page.image, fits))
+        self._write(page_file(page.number, ".jpg" if fits else ".png"), _encoded(page.image, fits))
+
+    def _write(self, name: str, content: bytes) -> None:
+        """A file of the job, unless that is gone: its folder must not come back."""
+        folder = self.task.folder
+        if folder is None or not folder.is_dir():
+            raise OutputError(f"The folder of {self.name} is gone.", "Read it again.")
+        write_atomically(folder / name, content)
 
     def _close(self, order: int) -> None:
         with self._state:
@@ -149,14 +157,14 @@ class DocumentWork(ReadingWork):
 
     def _finish(self) -> None:
         failures = tuple(self._failures[order] for order in sorted(self._failures))
-        if not self._read:
+        if not self._some_read:
             raise _nothing_read(self.name, failures)
         pages = tuple(self._read[order] for order in sorted(self._read))
         document = Document(pages, self.name, self.task.options.model)
         if self.task.folder:
             text = render(document, "json")
             assert isinstance(text, str)
-            write_atomically(self.task.folder / DOCUMENT, text.encode())
+            self._write(DOCUMENT, text.encode())
         if self.task.format is not None:
             self._source.seek(0)
             options = Options(original=self._source.read(), password=self.task.password)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
+from ..errors import UsageError
 from .batching import LineQueue
 from .document_work import DocumentWork
 from .exporting import export
@@ -16,7 +17,7 @@ from .settings import ServeSettings
 from .stats import Tally
 from .turns import Turns
 from .watch import Watch
-from .work import ReadingWork, Room, Work
+from .work import ReadingWork, Room, Work, failed
 
 _FETCHERS = 8  # downloads at a time
 _RENDERERS = 4  # threads that finish pages and write files, so that a long one blocks no other
@@ -80,9 +81,13 @@ class Runner:
     def accept(self, number: int, task: Task) -> None:
         """Begin a task."""
         if isinstance(task, Export):
-            exporting = ExportWork(number, task, self)
-            self._works[number] = exporting
+            exporting = self._works[number] = ExportWork(number, task, self)
             self.later(exporting, "rendering", exporting.export)
+            return
+        if task.options.model not in self._readers:
+            names = ", ".join(self._readers)
+            error = UsageError(f"There is no model {task.options.model!r}.", f"Choose: {names}.")
+            self._send(number, failed(error))
             return
         work: ReadingWork
         if isinstance(task, ReadDocument):

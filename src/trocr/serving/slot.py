@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .logs import log
+from .logs import Value, log
 from .messages import Done, Failed, Task
 from .process import WorkerProcess
 from .running import Running
 from .settings import ServeSettings
 from .stats import Stats
-from .wire import Alive, Cancel, FromWorker, NotStarted, Order, Told, Warm
+from .wire import Alive, Cancel, FromWorker, Order, Told, Warm
 
 FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0  # seconds before a dead worker is started again
 STEADY = 60.0  # seconds of life after which a death is the first again
@@ -126,9 +126,12 @@ class Slot:
         elif isinstance(message, Warm):
             self.ready = self._was_ready = True
             self._changed()
-        elif isinstance(message, NotStarted) and not self._was_ready:
+        elif not self._was_ready:
             self.failure = message.why
             self._changed()
+        else:
+            why: dict[str, Value] = {"worker": self._index, "reason": message.why.kind}
+            log("worker-not-started", why, level=logging.ERROR)
 
     def _tell(self, message: Told) -> None:
         accepted = self.tasks.get(message.number)

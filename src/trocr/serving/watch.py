@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-# Seconds that one step may take. Reading counts anew with every line that comes out.
+# Seconds that one step may take; downloads have limits of their own. Reading counts anew with
+# every line that comes out.
 LIMITS = {"preparing": 120.0, "reading": 600.0, "finishing": 120.0, "rendering": 900.0}
-LIMITS["fetching"] = 600.0
 GIVEN_UP = 15.0  # for a preparing step that nobody waits for: it holds up all other tasks
 
 
@@ -36,7 +37,7 @@ class Watch:
 
     @contextmanager
     def step(self, stage: str, given_up: Callable[[], bool] = lambda: False) -> Iterator[Step]:
-        """Around a step of a stage in `LIMITS`."""
+        """Around a step."""
         step = Step(stage, given_up)
         with self._lock:
             self._steps.add(step)
@@ -54,6 +55,6 @@ class Watch:
         for step in steps:
             spent = now - step.since
             useless = step.stage == "preparing" and spent > GIVEN_UP and step.given_up()
-            if useless or spent > LIMITS[step.stage]:
+            if useless or spent > LIMITS.get(step.stage, math.inf):
                 return step.stage
         return None

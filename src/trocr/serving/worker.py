@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 ALIVE_SECONDS = 0.5  # between two signs of life
 _THREADS = "OMP_NUM_THREADS"
-_LOST, _STUCK = 0, 70  # exit codes
+_LOST, _STUCK, _BROKEN = 0, 70, 71  # exit codes
 
 
 def main(connection: Connection, settings: ServeSettings, device: str, threads: int) -> None:
@@ -77,12 +77,19 @@ class _Worker:
                 message = self._connection.recv()
             except (EOFError, OSError):
                 os._exit(_LOST)
-            if isinstance(message, Order):
-                self._runner.accept(message.number, message.task)
-            elif isinstance(message, Cancel):
-                self._runner.cancel(message.number)
-            elif isinstance(message, Quit):
+            if isinstance(message, Quit):
                 os._exit(_LOST)
+            try:
+                self._obey(message)
+            except Exception:  # deaf, it would be of no use
+                log("worker-broken", level=logging.ERROR, error=True)
+                os._exit(_BROKEN)
+
+    def _obey(self, message: Order | Cancel) -> None:
+        if isinstance(message, Order):
+            self._runner.accept(message.number, message.task)
+        else:
+            self._runner.cancel(message.number)
 
     def _stay_alive(self) -> None:
         while True:
