@@ -1,5 +1,6 @@
 // The lines as a list to read, check and correct by keyboard.
 import { grade, percent } from "./confidence.js";
+import { clean } from "./corrections.js";
 import { copied } from "./dom.js";
 import { angle, doubts, levelled, svg } from "./drawing.js";
 
@@ -95,7 +96,7 @@ export class Lines extends EventTarget {
     const { text, mark } = this.#job.corrections.of(line);
     const field = row.querySelector("textarea");
     const fixed = line.number === null || !this.#job.kept;
-    if (field.value !== text) field.value = text;
+    if (clean(field.value) !== clean(text)) field.value = text; // spaces while one types stay
     field.readOnly = fixed;
     row.dataset.mark = mark;
     for (const button of row.querySelectorAll("button")) {
