@@ -9,7 +9,10 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from .problems import no_http
+
 _LINGER_SECONDS = 2.0
+_LAST = ((b"connection", b"close"), (b"x-content-type-options", b"nosniff"))
 
 
 class GuardedProtocol(H11Protocol):
@@ -52,9 +55,28 @@ class GuardedProtocol(H11Protocol):
     def on_response_complete(self) -> None:
         unfinished = self.conn.their_state is h11.SEND_BODY
         super().on_response_complete()
-        if not unfinished or self.transport.is_closing():
+        if unfinished and not self.transport.is_closing():
+            self._linger()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP, or has too long a head."""
+        if self.cycle:  # it is the body that is malformed
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            self.transport.abort()
             return
-        # What still comes is thrown away for a while: a reset could overtake the answer.
+        answer = no_http().response()
+        for event in (
+            h11.Response(status_code=answer.status_code, headers=[*answer.raw_headers, *_LAST]),
+            h11.Data(data=bytes(answer.body)),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event) or b"")
+        self._linger()
+
+    def _linger(self) -> None:
+        """Throw away what still comes for a while: a reset could overtake the answer."""
         self._lingers = True
         if self.transport.can_write_eof():
             self.transport.write_eof()

@@ -233,7 +233,7 @@ GONE: Responses = {204: {"description": "Forgotten."}, **{n: _problem(n) for n i
 EVENTS = _answers(
     200,
     "Events until the job ends; `: ping` now and then.",
-    {"text/event-stream": {"schema": _TEXT, "example": _EVENTS_EXAMPLE}},
+    {"text/event-stream": {"example": _EVENTS_EXAMPLE}},
     *(401, 404, 422),
 )
 PICTURE = _answers(

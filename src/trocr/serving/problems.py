@@ -89,6 +89,11 @@ def not_ready() -> Problem:
     return _unavailable("not-ready", "The server is not ready yet.")
 
 
+def no_http() -> Problem:
+    """What came cannot be understood."""
+    return Problem(400, "http", "This is no HTTP, or its head is too long.", "Send less in it.")
+
+
 def mistake() -> Problem:
     """Something of ours went wrong; what it was stays in the log."""
     return Problem(500, "internal", "The server made a mistake.", "Its log says more.")

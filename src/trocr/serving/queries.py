@@ -6,14 +6,18 @@ from typing import Annotated
 
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.config import JsonDict
 
 from ..errors import UsageError
 from ..pages.selection import parse_selection
 from .messages import LineOptions
+from .negotiation import FORMATS
 from .settings import ServeSettings
 
 MAX_BEAMS = 32
-_Entry = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+# For readers of the document; what is none of these gets an answer that names them.
+_AMONG: JsonDict = {"enum": [*FORMATS, None]}
+_Entry = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 
 
 class LineQuery(BaseModel):
@@ -32,7 +36,7 @@ class LineQuery(BaseModel):
     )
     regex: str | None = Field(None, max_length=1000, description="Every line matches this pattern.")
     lexicon: list[_Entry] = Field(
-        [], max_length=10_000, description="Every line is one of these texts."
+        [], max_length=1000, description="Every line is one of these texts."
     )
     seconds: float | None = Field(
         None, gt=0, allow_inf_nan=False, description="Until when the answer must be there."
@@ -108,7 +112,10 @@ class ReadQuery(DocumentQuery):
     """How a file is read, and what the answer is."""
 
     format: str | None = Field(
-        None, max_length=100, description="Wins over the header Accept. Default: `json`."
+        None,
+        max_length=100,
+        description="Wins over the header Accept. Default: `json`.",
+        json_schema_extra=_AMONG,
     )
 
 
@@ -116,7 +123,12 @@ class FormatQuery(BaseModel):
     """In which format a document is wanted."""
 
     model_config = ConfigDict(extra="forbid")
-    format: str | None = Field(None, max_length=100, description="Wins over the header Accept.")
+    format: str | None = Field(
+        None,
+        max_length=100,
+        description="Wins over the header Accept.",
+        json_schema_extra=_AMONG,
+    )
 
 
 LinesAsked = Annotated[LinesQuery, Query()]
