@@ -137,10 +137,11 @@ class Workers:
         for pipe in wait(list(pipes), seconds):
             worker = pipes[pipe]  # type: ignore[index]
             try:
-                while worker.pipe.poll():
-                    self._hear(worker, worker.pipe.recv())
+                message = worker.pipe.recv()
             except (EOFError, OSError):
                 self._replace(worker)
+            else:
+                self._hear(worker, message)
 
     def _hear(self, worker: _Worker, message: Message) -> None:
         match message:

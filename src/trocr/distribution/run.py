@@ -153,12 +153,9 @@ def _sigterm_interrupts() -> Iterator[None]:
 
 def mirrored(inputs: Sequence[str]) -> str:
     """What the names of all entries of these inputs begin with, up to and with a ``/``."""
-    roots = [_root(name).rstrip("/") + "/" for name in inputs]
-    first, last = min(roots), max(roots)  # what these two share, all in between share too
-    same = takewhile(
-        lambda pair: pair[0] == pair[1], zip(first.split("/"), last.split("/"), strict=False)
-    )
-    return "".join(f"{part}/" for part, _ in same)
+    roots = [_root(name).rstrip("/").split("/") for name in inputs]
+    pairs = zip(min(roots), max(roots), strict=False)  # what these share, all in between share
+    return "".join(f"{part}/" for part, other in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _root(name: str) -> str:
