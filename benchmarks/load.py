@@ -97,10 +97,16 @@ class Load:
         return Answer(number, status, time.perf_counter() - due, body)
 
     async def _exchange(self, request: bytes) -> tuple[int, bytes]:
-        kept = bool(self._idle)
-        reader, writer = (
-            self._idle.pop() if kept else await asyncio.open_connection(HOST, self._port)
-        )
+        if self._idle:
+            try:
+                return await self._over(*self._idle.pop(), request)
+            except (ConnectionError, asyncio.IncompleteReadError):
+                pass  # it had been closed for being idle; as other clients, try a new one
+        return await self._over(*await asyncio.open_connection(HOST, self._port), request)
+
+    async def _over(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes
+    ) -> tuple[int, bytes]:
         try:
             writer.write(request)
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
