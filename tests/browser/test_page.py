@@ -45,7 +45,7 @@ def test_lines_appear_as_they_are_read(tab, url, script):
     page = tab(url)
     choose(page)
     expect(page.locator("#frame polygon")).to_have_count(4)
-    expect(page.locator(".status")).to_have_text("page 1: 4 lines")
+    expect(page.locator(".status")).to_have_text("page 1: 4 of 4 lines")
     assert shown(page) == ["first", "second", "third", "fourth"]
     expect(page.locator("textarea").first).not_to_be_editable()
     expect(page.locator("#download")).to_be_disabled()

@@ -86,13 +86,14 @@ async function* chunks(stream) {
   }
 }
 
-/** All events of a stream, across lost connections; `lost` in their place while there is none. */
+/** All events of a stream, across lost connections; between them `connected` and `lost`. */
 export async function* events(path, signal) {
   let last = null;
   for (let wait = 0.5; ; wait = Math.min(wait * 2, 15)) {
     try {
       const headers = last === null ? {} : { "Last-Event-ID": last };
       const answer = await request(path, { headers, signal, cache: "no-store" });
+      yield { type: "connected" };
       for await (const event of parsed(answer.body)) {
         wait = 0.5;
         last = event.id ?? last;

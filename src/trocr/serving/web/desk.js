@@ -19,6 +19,7 @@ export function work(of) {
   job = of;
   page = worked = null;
   byId("desk").hidden = !job;
+  document.title = job ? `${job.name} – trocr` : "trocr";
   if (!job) return;
   const on = (target, type, listener) => target.addEventListener(type, ({ detail }) => listener(detail), listening);
   on(job, "status", showWork);
@@ -85,7 +86,7 @@ function showLines() {
 
 function showEmptiness() {
   const shown = job.page(page);
-  const empty = job.ended || shown?.whole ? "No text was found." : "Looking for lines …";
+  const empty = job.ended || shown?.whole ? "No text was found." : "Being read …";
   byId("nothing").textContent = shown?.lines.length || shown?.problem ? "" : empty;
 }
 
@@ -154,8 +155,7 @@ clicked("previous", () => turnPage(-1));
 clicked("next", () => turnPage(1));
 clicked("zoom-in", () => picture.zoomBy(1.3));
 clicked("zoom-out", () => picture.zoomBy(1 / 1.3));
-clicked("fit-page", () => picture.fitPage());
-clicked("fit-width", () => picture.fitWidth());
+clicked("fit", () => picture.fit());
 clicked("written", ({ currentTarget: button }) => {
   const on = button.getAttribute("aria-pressed") !== "true";
   button.setAttribute("aria-pressed", String(on));

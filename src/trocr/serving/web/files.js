@@ -54,7 +54,10 @@ function statusOf(job) {
   if (job.status === "failed") return `failed: ${job.problem?.message ?? ""}`;
   const { lines, pages } = job;
   const count = several(lines.length, "line");
-  if (job.status === "reading") return `page ${pages.at(-1).number}: ${count}`;
+  if (job.status === "reading") {
+    const { number, lines: read, expected = read.length } = pages.at(-1);
+    return `page ${number}: ${read.length} of ${several(expected, "line")}`;
+  }
   if (job.status === "cancelled") return `cancelled, ${count} read`;
   const open = lines.filter((line) => grade(line.confidence) !== "sure" && !job.corrections.of(line).mark);
   const failed = pages.filter((page) => page.problem).length;
@@ -89,7 +92,7 @@ async function end(job) {
   if (ended) job.release();
 }
 
-async function send(file) {
+async function send(file, first) {
   const item = listed(file.name);
   const status = item.querySelector(".status");
   status.textContent = "is being sent";
@@ -97,7 +100,7 @@ async function send(file) {
     const told = await submit(file, () => (status.textContent = "waits: the server is busy"));
     const job = new Job(told);
     mind(job, item);
-    if (!worked?.lines.length) choose(job);
+    if (first || !worked) choose(job);
   } catch (problem) {
     unlist(item);
     complain(problem, file.name);
@@ -106,7 +109,7 @@ async function send(file) {
 
 /** One after the other, as they came. */
 export async function sendAll(files) {
-  for (const file of files) await send(file);
+  for (const file of files) await send(file, file === files[0]);
 }
 
 /** The files that were there before the page was loaded anew. */

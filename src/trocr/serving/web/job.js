@@ -13,6 +13,7 @@ export class Job extends EventTarget {
   #abort = new AbortController();
   #pictures = new Map();
   #pages = new Map();
+  #soon = null;
 
   constructor({ id, name, model }) {
     super();
@@ -66,14 +67,13 @@ export class Job extends EventTarget {
       this.#set(data.page, { lines: [], problem: { ...data, message: data.detail } });
     } else if (type === "page-failed") this.problem = { ...data, message: data.detail };
     else if (type === "line") this.#add(data);
-    if (type === "lost" || type === "page-failed") this.#tell("status");
+    if (!this.ended) this.#soon ??= setTimeout(() => this.#tellStatus(), 100);
   }
 
   #set(number, page) {
     this.#pages.set(number, { ...page, number });
     if (!this.ended) this.status = "reading";
     this.#tell("page", { page: number });
-    this.#tell("status");
   }
 
   #ordered({ page, lines }) {
@@ -86,13 +86,18 @@ export class Job extends EventTarget {
     const found = { ...line, page: number, number: null, key: `${number}:found-${index}`, words: [] };
     page.lines.push(found);
     this.#tell("line", { page: number, line: found });
-    this.#tell("status");
   }
 
   #end(status, problem) {
     this.status = status;
     this.problem = problem ?? this.problem;
     if (status === "done") this.corrections.open();
+    this.#tellStatus();
+  }
+
+  #tellStatus() {
+    clearTimeout(this.#soon);
+    this.#soon = null;
     this.#tell("status");
   }
 

@@ -29,7 +29,8 @@ byId("cancel-key").addEventListener("click", () => byId("ask-key").close());
 async function showModels() {
   const { models, default: usual } = await (await request("v1/models")).json();
   const describe = () => {
-    byId("about-model").textContent = models[byId("model").selectedIndex].description ?? "";
+    const { name, description } = models[byId("model").selectedIndex];
+    byId("about-model").textContent = description ? `${name}: ${description.replaceAll("`", "")}` : "";
   };
   byId("model").replaceChildren(...models.map(({ name }) => new Option(name, name, false, name === usual)));
   byId("model").addEventListener("change", describe);

@@ -6,7 +6,9 @@ const LARGEST = 8;
 /** Dispatches `point` (`detail.key`: the line under the pointer, or null) and `pick`. */
 export class Picture extends EventTarget {
   #frame;
+  #job = null;
   #page = null;
+  #turn = 0;
   #drawing = null;
   #lines = null;
   #lit = null;
@@ -35,43 +37,50 @@ export class Picture extends EventTarget {
 
   /** Draw a page of a job anew; another page than before is shown whole if that is large enough. */
   show(job, page) {
-    const same = this.#page?.number === page?.number && this.#drawing?.dataset.job === job.id;
+    const same = this.#job === job && this.#page?.number === page?.number && this.#drawing;
     const place = [this.#frame.scrollLeft, this.#frame.scrollTop];
+    this.#job = job;
     this.#page = page;
     this.#frame.replaceChildren();
     this.#drawing = null;
     if (!page?.width) return;
-    this.#draw(job, page);
+    this.#draw();
     this.#frame.append(this.#drawing);
     if (same) {
       this.#size();
       this.#frame.scrollTo(...place);
-    } else if (this.#whole() >= 0.5) this.fitPage();
-    else this.fitWidth();
+    } else {
+      const whole = this.#whole();
+      this.#zoomTo(whole < 0.5 ? 1 : whole);
+    }
   }
 
-  #draw(job, page) {
-    const turn = turnOf(page.lines);
-    const { width, height } = page;
-    const [across, down] = turn % 180 ? [height, width] : [width, height];
+  #draw() {
+    const { number, width, height, lines } = this.#page;
+    this.#turn = turnOf(lines);
+    const [across, down] = this.#turn % 180 ? [height, width] : [width, height];
     const back = { 0: "", 90: `translate(0 ${width}) rotate(-90)`, 180: `translate(${width} ${height}) rotate(180)`, 270: `translate(${height} 0) rotate(90)` };
     const image = svg("image", { width, height, preserveAspectRatio: "none" });
     this.#lines = svg("g");
     this.#drawing = svg("svg", { viewBox: `0 0 ${across} ${down}`, role: "img" },
-      svg("g", { transform: back[turn] }, image, this.#lines));
-    this.#drawing.setAttribute("aria-label", `Picture of page ${page.number}`);
-    this.#drawing.dataset.job = job.id;
+      svg("g", { transform: back[this.#turn] }, image, this.#lines));
+    this.#drawing.setAttribute("aria-label", `Picture of page ${number}`);
     this.#drawing.classList.toggle("written-on", this.#written);
-    page.lines.forEach((line) => this.add(line, job.corrections.of(line).text));
-    job.picture(page.number).then((url) => image.setAttribute("href", url), () => {});
+    for (const line of lines) this.#add(line, this.#job.corrections.of(line).text, false);
+    this.#job.picture(number).then((url) => image.setAttribute("href", url), () => {});
   }
 
-  /** A line that was read just now, or one that says `text` by now. */
-  add(line, text = null) {
-    if (!this.#lines || !line.polygon.length) return;
+  /** A line of the page that was read just now; the first ones show how the page lies. */
+  add(line) {
+    if (turnOf(this.#page.lines) !== this.#turn) this.show(this.#job, this.#page);
+    else this.#add(line, line.text, true);
+  }
+
+  #add(line, text, fresh) {
+    if (!line.polygon.length) return;
     const drawn = outline(line);
-    drawn.classList.toggle("fresh", text === null);
-    this.#lines.append(written(line, text ?? line.text), drawn);
+    drawn.classList.toggle("fresh", fresh);
+    this.#lines.append(written(line, text), drawn);
   }
 
   rewrite(key, text) {
@@ -108,15 +117,15 @@ export class Picture extends EventTarget {
   /** The zoom at which the whole page is in view. */
   #whole() {
     const { width, height } = this.#drawing.viewBox.baseVal;
+    this.#drawing.style.width = "0"; // nothing scrolls, no scroll bar takes room
     return Math.min(1, (this.#frame.clientHeight * width) / (this.#frame.clientWidth * height));
   }
 
-  fitPage() {
-    if (this.#drawing) this.#zoomTo(this.#whole());
-  }
-
-  fitWidth() {
-    this.#zoomTo(1);
+  /** The whole page; its width where the whole page is shown already. */
+  fit() {
+    if (!this.#drawing) return;
+    const whole = this.#whole();
+    this.#zoomTo(this.#zoom === whole ? 1 : whole);
   }
 
   /** Keeps what is under the pointer, or in the middle, where it is. */
