@@ -23,6 +23,7 @@ from .messages import Busy, Done, Event, Failed, PageFailed, PageRead
 from .pool_interface import Running
 from .settings import ServeSettings
 
+_PATIENCE = 5.0  # seconds, for a task to end that was cancelled
 QUEUED, READING, DONE, FAILED, CANCELLED = "queued", "reading", "done", "failed", "cancelled"
 
 
@@ -78,7 +79,7 @@ class Job:
         if self._running:
             self._running.cancel()
         if self.reading:
-            await asyncio.wait([self.reading])
+            await asyncio.wait([self.reading], timeout=_PATIENCE)
 
     async def _follow(self, running: Running) -> None:
         try:
@@ -192,10 +193,9 @@ class JobStore:
                         await self.forget(job)
 
     async def close(self) -> None:
-        """Wait for the jobs that are read, whose tasks have to end now; remove everything."""
-        reading = [job.reading for job in self if job.reading]
-        if reading:
-            await asyncio.wait(reading, timeout=5.0)
+        """End what is still read, and remove everything."""
+        for job in self:
+            await job.cancel()
         self._jobs.clear()
         await asyncio.to_thread(self._root.cleanup)
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from types import FrameType
 
 import uvicorn
 
@@ -103,6 +104,12 @@ class Server(uvicorn.Server):
         stopping = asyncio.create_task(self._service.stop())
         await super().shutdown(sockets)
         await stopping
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Asked for the first time, it stops; by a second Ctrl-C it does so at once."""
+        super().handle_exit(sig, frame)
+        if self.force_exit:
+            self._service.abandon()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

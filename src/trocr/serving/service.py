@@ -79,7 +79,12 @@ class Service:
         """Accept nothing more; returns when all that was accepted is done, or time is over."""
         if self._stopping is None:
             self._stopping = asyncio.create_task(self._stop())
-        await asyncio.shield(self._stopping)
+        await asyncio.wait([self._stopping])
+
+    def abandon(self) -> None:
+        """Do not wait for what was accepted, if it stops; from a signal handler, too."""
+        if self._stopping:
+            self._stopping.get_loop().call_soon_threadsafe(self._stopping.cancel)
 
     async def _stop(self) -> None:
         await self.admission.close()
