@@ -20,6 +20,7 @@ from trocr.serving.settings import ServeSettings
 class Impatient(GuardedProtocol):
     """Does not let tests wait."""
 
+    max_connections = 100
     head_seconds = 0.4
     stall_seconds = 0.3
 

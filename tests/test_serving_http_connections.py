@@ -11,7 +11,7 @@ import time
 import httpx2
 import pytest
 from serving_fakes import usual
-from serving_servers import answer, request, running
+from serving_servers import Impatient, answer, request, running
 
 from trocr.serving.messages import Done, Output, ReadDocument
 from trocr.serving.server import bound_socket
@@ -111,6 +111,33 @@ def test_a_client_that_hangs_up_in_its_body_leaves_nothing():
         wait_for(lambda: server.service.admission.receiving == 0)
         assert server.service.admission.receiving_bytes == 0
         assert not server.pool.tasks
+
+
+def test_listeners_that_hang_up_leave_nothing():
+    with running(ServeSettings(grace_seconds=0.3), held) as server:
+        job = httpx2.post(f"{server.url}/v1/jobs", content=b"abc", headers=PNG).json()
+        lines = [server.connect() for _ in range(20)]
+        for line in lines:
+            line.sendall(request(f"{job['url']}/events", method="GET"))
+            assert b"text/event-stream" in line.recv(1 << 16)
+        for line in lines:
+            line.close()
+        wait_for(lambda: not server.server.server_state.tasks)
+        assert len(server.pool.running) == 1  # the job goes on
+
+
+def test_connections_that_ask_for_nothing_make_room(monkeypatch):
+    monkeypatch.setattr(Impatient, "head_seconds", 60)
+    with running(ServeSettings(), held) as server:
+        busy = server.connect()
+        busy.sendall(request("/v1/read", b"abc"))
+        wait_for(lambda: server.pool.running)
+        lines = [server.connect() for _ in range(300)]
+        assert httpx2.get(f"{server.url}/healthz").status_code == 200
+        assert len(server.server.server_state.connections) <= 100
+        assert len(server.pool.running) == 1
+        for line in [busy, *lines]:
+            line.close()
 
 
 def test_an_answer_that_is_not_read_is_cut_off():

@@ -19,9 +19,11 @@ class GuardedProtocol(H11Protocol):
     """HTTP/1.1 with limits in time.
 
     A request's head must come within ``head_seconds``. An answer must get on within every
-    ``stall_seconds``. An answer before the end of the request's body ends the connection.
+    ``stall_seconds``. An answer before the end of the request's body ends the connection. Over
+    ``max_connections``, those that have asked for nothing for the longest time make room.
     """
 
+    max_connections = 800
     head_seconds = 10.0
     stall_seconds = 30.0
 
@@ -30,10 +32,13 @@ class GuardedProtocol(H11Protocol):
         self._head, self._stall = _Timer(self.loop), _Timer(self.loop)
         self._unsent = 0
         self._lingers = False
+        self._since = self.loop.time()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._watch_head()
+        if len(self.connections) > self.max_connections:
+            self._make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head.stop()
@@ -81,6 +86,14 @@ class GuardedProtocol(H11Protocol):
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.loop.call_later(_LINGER_SECONDS, self.transport.close)
+
+    def _make_room(self) -> None:
+        """Close the connection that came first of those whose request has not come."""
+        ours = (each for each in self.connections if isinstance(each, GuardedProtocol))
+        idle = [each for each in ours if each.conn.their_state is h11.IDLE]
+        first = min(idle, key=lambda each: each._since, default=self)
+        self.connections.discard(first)  # the loop may take a while to tell it
+        first.transport.abort()
 
     def pause_writing(self) -> None:
         super().pause_writing()

@@ -22,6 +22,7 @@ from .settings import ServeSettings
 
 _BACKLOG = 2048
 _LAST_SECONDS = 5.0  # beyond the grace: to send what was read last
+_OPEN_FILES, _OTHER_FILES = 8192, 200  # wanted; not for connections
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -48,7 +49,14 @@ def serve(
     from .pool import WorkerPool
 
     with bound_socket(host, port) as listener:
-        server = Server(settings, WorkerPool(settings), log_level=log_level, on_ready=on_ready)
+        protocol = type("Protocol", (GuardedProtocol,), {"max_connections": _most_connections()})
+        server = Server(
+            settings,
+            WorkerPool(settings),
+            log_level=log_level,
+            on_ready=on_ready,
+            protocol=protocol,
+        )
         asyncio.run(server.serve(sockets=[listener]))
     if server.failure:
         raise server.failure
@@ -132,6 +140,19 @@ class Server(uvicorn.Server):
             self.should_exit = True
         else:
             self._on_ready(self._address)
+
+
+def _most_connections() -> int:
+    """As many as there may be open files, which are made more where that is allowed."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return GuardedProtocol.max_connections
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= soft < _OPEN_FILES:
+        soft = _OPEN_FILES if hard < 0 else min(hard, _OPEN_FILES)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return max(soft, 2 * _OTHER_FILES) - _OTHER_FILES if soft >= 0 else _OPEN_FILES
 
 
 def bound_socket(host: str, port: int) -> socket.socket:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from fastapi.responses import FileResponse, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from ...writers.files import write_atomically
 from ..answers import as_file, as_json, last_of
 from ..corrected import Corrections, table
 from ..documentation import (
@@ -133,7 +134,7 @@ async def correct(service: TheService, request: Request, job: DoneJob) -> Respon
     """Replace all corrections by these."""
     async with service.body(request) as body:
         given = await body.json(Corrections)
-    job.corrections_file.write_text(given.model_dump_json(), encoding="utf-8")
+    write_atomically(job.corrections_file, given.model_dump_json().encode())
     return as_json(given.model_dump())
 
 
