@@ -8,6 +8,10 @@ from .decoding import PoolRow
 from .drafted_steps import DraftedSteps
 from .hybrid import EncodedLines, Found, HybridDecoder, Hypothesis
 
+# Others may join while so few are half written. Each that joins keeps these waiting for as long as
+# its encoder takes; to wait until they are done keeps the others waiting, and steps half empty.
+OPEN_SHARE = 0.25  # of the lines that are searched together
+
 
 class Flow:
     """Takes encoded lines in, and gives their hypotheses out in any order.
@@ -41,8 +45,8 @@ class Flow:
 
     @property
     def has_room(self) -> bool:
-        """Whether more lines may come, or those that are there had better be searched first."""
-        return sum(map(len, self._waiting)) + len(self._joined) < self._search_size
+        """Whether more lines may come, or those that are half written had better go on first."""
+        return len(self._joined) <= OPEN_SHARE * self._search_size
 
     def take(self, lines: EncodedLines) -> Iterator[Found]:
         """Take lines in; those of them that need no search."""
@@ -74,12 +78,12 @@ class Flow:
             more: others are there to be taken in first, so that some may wait for them.
         """
         if self._pool is not None:
-            yield from self._written(self._pool.advance())
             if self._is_wanted is not None:
                 for row in self._pool.forget(self._is_wanted):
                     del self._joined[row.number]
                     self._drafts.pop(row.number, None)
-        elif self._waiting and not (more and self.has_room):
+            yield from self._written(self._pool.advance())
+        elif self._waiting and not (more and sum(map(len, self._waiting)) < self._search_size):
             lines, self._waiting = EncodedLines.join(self._waiting), []
             yield self._searched(lines)
 

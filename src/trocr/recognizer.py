@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -220,16 +221,17 @@ class Recognizer:
         reading = self._reading(batch_size, num_beams, n_best, constraint, words, wanted)
 
         def newcomers() -> Iterator[dict[int, Image.Image]]:
-            last, more_come = -1, True
+            numbers, more_come = count(), True
             while more_come or keys:
                 for number in [n for n, key in keys.items() if forget is not None and forget(key)]:
                     del keys[number], pictures[number]
-                came = next_lines(not keys) if more_come and reading.flow.has_room else ()
-                more_come = came is not None
+                came: Sequence[tuple[Key, Any]] | None = ()
+                if more_come and reading.flow.has_room:
+                    came = next_lines(not keys)
+                    more_come = came is not None
                 batch = {}
-                for number, (key, picture) in enumerate(came or (), last + 1):
+                for (key, picture), number in zip(came or (), numbers, strict=False):
                     batch[number], keys[number] = load_image(picture), key
-                last = max(batch, default=last)
                 pictures.update(batch)
                 yield batch
 
