@@ -16,7 +16,7 @@ from PIL import Image
 
 from trocr.distribution import Plan, Status, Task, run_batch
 from trocr.line_result import LineResult
-from trocr.pipeline import draft
+from trocr.pipeline import Settings, draft
 
 POISON = 330  # a bar of that width kills the process that reads it
 SLOW = 0.01  # seconds that a slow reader takes for a page
@@ -51,8 +51,18 @@ def bars(device: str) -> Any:
     return _prepared(BarReader())
 
 
+def plain_bars(device: str) -> Any:
+    """Lines are found as they are anywhere."""
+    return BarReader()
+
+
 def poison(device: str) -> Any:
     return _prepared(PoisonReader())
+
+
+def killed(device: str) -> Any:
+    """Dies over poison; lines are not looked for."""
+    return PoisonReader()
 
 
 def slow_bars(device: str) -> Any:
@@ -78,7 +88,8 @@ def tar_of(folder: Path, path: Path) -> Path:
 
 def run(out: Path, *inputs: Path | str, load: Any = bars, **changes: Any) -> Status:
     """A run over `inputs`, in this process unless `workers` says otherwise."""
-    task = {"formats": ("jsonl",), "mirrored": "", "column": None}
+    task: dict[str, Any] = {"formats": ("jsonl",), "mirrored": "", "column": None}
+    task["settings"] = changes.pop("pipeline", Settings())
     plan = {"workers": 0, "unit_size": 4, "settings": {"model": "bars"}, "state": out}
     task |= {name: changes.pop(name) for name in list(changes) if name in task}
     return run_batch(

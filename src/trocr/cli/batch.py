@@ -63,6 +63,14 @@ def batch(
             min=0, metavar="N", help="Processes. Default: one a GPU, else one a core; 0: none."
         ),
     ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="A Ray cluster reads; local starts one here."),
+    ] = None,
+    finders: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="With --ray: actors that find lines, at most."),
+    ] = None,
     unit_size: Annotated[
         int | None,
         typer.Option(
@@ -154,6 +162,8 @@ def batch(
         settings=_settings(model, {"format": ",".join(formats), **what, **reading, **selection}),
         device=device,
         workers=workers,
+        ray=ray,
+        finders=finders,
         unit_size=unit_size or (1024 if lines else 64),
         retry=retry,
     )

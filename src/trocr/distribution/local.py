@@ -33,10 +33,11 @@ def devices_of(device: str, workers: int | None) -> list[str]:
         return [f"cuda:{at % gpus}" for at in range(workers or gpus)]
     own = "cpu" if device == "auto" else device
     alone = device not in ("auto", "cpu")
-    return [own] * (workers or (1 if alone else _cores()))
+    return [own] * (workers or (1 if alone else cores()))
 
 
-def _cores() -> int:
+def cores() -> int:
+    """That this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

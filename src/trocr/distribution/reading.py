@@ -57,13 +57,14 @@ class Reading:
     def add(self, item: Page | PageFailure) -> None:
         """What became of a page."""
         if isinstance(item, Page):
-            self.pages.append(replace(item, image_sha256=self.sha256))
+            self.pages.append(item)
         else:
             self.failures.append(item)
 
     def document(self, model: str) -> Document:
         """All pages that were read, in their order."""
-        pages = sorted(self.pages, key=lambda page: page.number)
+        read = sorted(self.pages, key=lambda page: page.number)
+        pages = (replace(page, image_sha256=self.sha256) for page in read)
         return Document(tuple(pages), self.name, model)
 
     def record(self, model: str) -> dict[str, Any]:
@@ -77,7 +78,7 @@ class Reading:
             "text": document.text,
             "failures": [
                 {"page": failure.number, "reason": failure.error.message}
-                for failure in self.failures
+                for failure in sorted(self.failures, key=lambda failure: failure.number or 0)
             ],
             "document": as_dict(document),
         }

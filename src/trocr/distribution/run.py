@@ -39,6 +39,8 @@ class Plan:
         settings: all that decides what is read. A run over the same output with others is refused.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, …
         workers: processes; None: as many as there are GPUs or cores; 0: none, this one reads.
+        ray: address of a cluster that reads instead; ``local`` starts one here.
+        finders: its actors that find lines, at most; `workers` are those that read, at most.
         unit_size: entries of a unit.
         retry: what is in quarantine is read again.
         progress: is told of the manifest's counters, and of pages that were read since.
@@ -50,6 +52,8 @@ class Plan:
     settings: Mapping[str, Any]
     device: str = "auto"
     workers: int | None = None
+    ray: str | None = None
+    finders: int | None = None
     unit_size: int = 64
     retry: bool = False
     progress: Callable[[Mapping[str, int], int], None] = lambda counters, pages: None
@@ -105,7 +109,9 @@ def _run(manifest: Manifest, task: Task, plan: Plan) -> Status:
     ledger = Ledger(manifest, intake, folder, run, progress)
     how = "failed"
     try:
-        if devices:
+        if plan.ray is not None:
+            _read_on_ray(ledger, task, plan)
+        elif devices:
             Workers(ledger, task, plan.output, plan.state, devices).read()
         else:
             read_here(ledger, task, plan.output, plan.device)
@@ -117,6 +123,22 @@ def _run(manifest: Manifest, task: Task, plan: Plan) -> Status:
         with manifest.transaction():
             manifest.history.end(run, how)
     return _reported(manifest, folder)
+
+
+def _read_on_ray(ledger: Ledger, task: Task, plan: Plan) -> None:
+    """What its actors died over is read here, by a process that may die too."""
+    from .on_ray import Cluster, Sizes
+
+    assert plan.ray is not None
+    sizes = Sizes(plan.finders, plan.workers)
+    cluster = Cluster(ledger, task, plan.output, plan.ray, plan.device, sizes)
+    try:
+        failed = cluster.read()
+    finally:
+        cluster.close()
+    if failed:
+        device = devices_of(plan.device, 1)
+        Workers(ledger, task, plan.output, plan.state, device).read()
 
 
 def _reported(manifest: Manifest, folder: Folder) -> Status:

@@ -12,6 +12,7 @@ from ..errors import ImageError
 from ..line_result import LineResult
 from ..pages import PageFailure, PageImage
 from ..recognizer import Recognizer
+from .draft import Draft
 from .settings import Settings
 from .steps import PageSteps, Unread, page_steps
 
@@ -24,15 +25,15 @@ Other = TypeVar("Other")
 
 def read_stream(
     reader: Recognizer,
-    items: Iterable[tuple[Key, PageImage | Other]],
+    items: Iterable[tuple[Key, PageImage | Draft | Other]],
     settings: Settings,
 ) -> Iterator[tuple[Key, Page | PageFailure | Other]]:
     """Read pages, each as soon as its window was read, in order.
 
     Args:
         reader: reads the lines.
-        items: a page, and whatever its caller knows it by. What is no page is handed on in its
-            place: failures, ends of documents.
+        items: a page or its draft, and whatever its caller knows it by. What is neither is handed
+            on in its place: failures, ends of documents.
         settings: how to read.
 
     Yields:
@@ -43,7 +44,7 @@ def read_stream(
     """
     window: _Window[Key, Other] = _Window(reader, settings)
     for key, item in items:
-        opened = _Opened(item, settings) if isinstance(item, PageImage) else item
+        opened = _Opened(item, settings) if isinstance(item, (PageImage, Draft)) else item
         window.add(key, opened)
         # No picture is kept while others work with the pages or draw the next one.
         del item, opened
@@ -55,9 +56,10 @@ def read_stream(
 class _Opened:
     """A page as far as it was read: `outcome` once that is known, `unread` until then."""
 
-    def __init__(self, picture: PageImage, settings: Settings) -> None:
+    def __init__(self, page: PageImage | Draft, settings: Settings) -> None:
+        picture = page.picture if isinstance(page, Draft) else page
         self._where = picture.source, picture.number
-        self._steps: PageSteps = page_steps(picture, settings)
+        self._steps: PageSteps = page_steps(page, settings)
         self.unread: Unread | None = None
         self.outcome: Page | PageFailure | None = None
         self._advance(None)
