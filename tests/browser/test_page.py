@@ -101,6 +101,9 @@ def test_the_keyboard_walks_through_what_is_least_sure_first(page, url):
     page.keyboard.press("Escape")
     saved(page)
     assert (3, "third", "skip") not in corrections(url, job_id(page))
+    page.locator("#review").click()
+    expect(row(page, 3)).to_be_focused()
+    assert shown(page) == ["third", "fourth", "second", "first!"]
 
 
 def test_changes_are_undone_and_redone(page, url):

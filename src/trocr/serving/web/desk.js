@@ -74,10 +74,11 @@ function show(number) {
   showLines();
 }
 
-const leastSure = (some) =>
-  some
-    .filter((line) => line.number !== null)
-    .sort((one, other) => (one.confidence ?? -1) - (other.confidence ?? -1));
+/** Those that nothing is said about before all others. */
+function leastSure(some) {
+  const place = (line) => (job.corrections.of(line).mark ? 2 : 0) + (line.confidence ?? -1);
+  return some.filter((line) => line.number !== null).sort((one, other) => place(one) - place(other));
+}
 
 function showLines() {
   lines.show(job, reviewing ? leastSure(job.lines) : job.page(page)?.lines ?? [], reviewing);

@@ -19,18 +19,18 @@ function nameOf(answer, otherwise) {
   return encoded ? decodeURIComponent(encoded) : /filename="?([^";]+)/u.exec(said)?.[1] ?? otherwise;
 }
 
-async function document_(job, format) {
+async function corrected(job, format) {
   await job.corrections.saved();
   return request(`${job.path}/document?format=${encodeURIComponent(format)}`);
 }
 
 export async function download(job, format) {
-  const answer = await document_(job, format);
+  const answer = await corrected(job, format);
   save(await answer.blob(), nameOf(answer, `${stemOf(job)}.${format}`));
 }
 
 export async function copy(job) {
-  const text = document_(job, "txt").then((answer) => answer.text());
+  const text = corrected(job, "txt").then((answer) => answer.text());
   await navigator.clipboard.writeText(await text);
 }
 

@@ -23,9 +23,12 @@ export function takeFiles(taken) {
 
 /** What the server says of the new job; waits while the server is busy. */
 export async function submit(file, waiting) {
-  const query = new URLSearchParams({ model: byId("model").value });
-  if (byId("pages").value.trim()) query.set("pages", byId("pages").value.trim());
-  if (byId("keep-text").checked) query.set("keep_text", "true");
+  const asked = {
+    model: byId("model").value, // empty until the server has said which there are
+    pages: byId("pages").value.trim(),
+    keep_text: byId("keep-text").checked ? "true" : "",
+  };
+  const query = new URLSearchParams(Object.entries(asked).filter(([, value]) => value));
   const password = byId("password").value;
   // UTF-8; headers are sent byte by byte.
   const bytes = String.fromCharCode(...new TextEncoder().encode(password));

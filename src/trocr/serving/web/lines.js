@@ -125,10 +125,9 @@ export class Lines extends EventTarget {
   /** Go to a line, or without one to the first that nothing is said about. */
   work(key = null) {
     const open = ({ row }) => row.dataset.mark === "";
-    const { row } = this.#rows.get(key) ?? [...this.#rows.values()].find(open) ?? {};
-    if (!row) return;
-    row.querySelector("textarea").focus({ preventScroll: true });
-    row.scrollIntoView({ block: "center" });
+    const found = key === null ? [...this.#rows.values()].find(open) : this.#rows.get(key);
+    found?.row.querySelector("textarea").focus({ preventScroll: true });
+    found?.row.scrollIntoView({ block: "center" });
   }
 
   #step(row, to) {
