@@ -23,6 +23,7 @@ LINES = Settings(lines=True)
 def found_by_actors(monkeypatch: pytest.MonkeyPatch) -> None:
     """Actors look for modules in this folder."""
     folder = str(Path(__file__).parent)
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # else anything else on the machine goes first
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([folder, os.environ.get("PYTHONPATH", "")]))
 
 
