@@ -37,11 +37,6 @@ class Service:
         self.starting: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
 
-    @property
-    def ready(self) -> bool:
-        """All models are loaded, and work is accepted."""
-        return self.pool.ready and not self.admission.closed
-
     def submit(self, task: Task, seconds: float) -> Running:
         """As the pool does, and count it."""
         running = self.pool.submit(task, seconds)
