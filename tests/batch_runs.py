@@ -88,12 +88,12 @@ def tar_of(folder: Path, path: Path) -> Path:
 
 def run(out: Path, *inputs: Path | str, load: Any = bars, **changes: Any) -> Status:
     """A run over `inputs`, in this process unless `workers` says otherwise."""
+    reading = changes.pop("pipeline", Settings())
     task: dict[str, Any] = {"formats": ("jsonl",), "mirrored": "", "column": None}
-    task["settings"] = changes.pop("pipeline", Settings())
     plan = {"workers": 0, "unit_size": 4, "settings": {"model": "bars"}, "state": out}
     task |= {name: changes.pop(name) for name in list(changes) if name in task}
     return run_batch(
-        Task(load=load, **task),  # type: ignore[arg-type]
+        Task(load=load, settings=reading, **task),
         Plan(inputs=[str(each) for each in inputs], output=str(out), **{**plan, **changes}),
     )
 

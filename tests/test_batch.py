@@ -123,6 +123,16 @@ def test_what_is_reached_twice_counts_once(scans: Path, tmp_path: Path) -> None:
     assert status.entries == len(records(tmp_path / "out")) == 10
 
 
+def test_what_is_named_may_be_called_anything(
+    scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (scans / "page 1.png").rename(scans / "scan.dat")
+    (scans / "notes.gz").write_bytes(b"")
+    monkeypatch.chdir(scans)
+    assert run(tmp_path / "out", ".").entries == 9
+    assert run(tmp_path / "out2", "./scan.dat").done == 1
+
+
 def test_bad_files_are_quarantined_with_a_reason(scans: Path, tmp_path: Path) -> None:
     (scans / "bad.png").write_bytes(b"no picture")
     missing = tmp_path / "missing.png"

@@ -222,7 +222,8 @@ def _rows(status: Status) -> Iterator[str]:
     yield f"{status.entries:,} files{so_far}: {status.done:,} read, {status.left:,} left"
     yield f"{status.quarantined:,} in quarantine, {status.failed_pages:,} other pages not read"
     spent = duration(status.seconds)
-    yield f"{status.pages:,} pages in {spent}, lately {status.pages_per_second:.2f} pages/s"
+    lately = f", lately {status.pages_per_second:.2f} pages/s" if status.pages_per_second else ""
+    yield f"{status.pages:,} pages in {spent}{lately}"
     if status.left and status.seconds_left is not None:
         yield f"about {duration(status.seconds_left)} left"
-    yield f"the last of {status.runs} runs: {status.last}"
+    yield f"run {status.runs}: {status.last}"

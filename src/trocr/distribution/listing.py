@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from glob import has_magic
 from pathlib import Path
 from typing import Any
 
@@ -61,12 +62,13 @@ def read_list(path: str) -> Iterator[str]:
 
 
 def _local_files(path: str) -> Iterator[Entry | Fault]:
+    is_folder = os.path.isdir(path)
     for found in find_inputs(Path(path), FOUND):
         if isinstance(found, PageFailure):
             yield Fault(absolute(found.source), "", found.error.message)
             continue
         name = absolute(str(found.item))
-        if not _is_wanted(name, named=str(found.item) == path):
+        if is_folder and not _is_wanted(name):
             continue
         try:
             size, stamp = local_stamp(name)
@@ -82,7 +84,7 @@ def _objects(url: str) -> Iterator[Entry | Fault]:
     empty = True
     try:
         for name, info in find_objects(url):
-            if _is_wanted(name, named=name == url):
+            if name == url or has_magic(url) or _is_wanted(name):
                 empty = False
                 yield Entry(name, name, None, _size(info), stamp_of(info))
     except UsageError:
@@ -94,10 +96,9 @@ def _objects(url: str) -> Iterator[Entry | Fault]:
         yield Fault(url, "", f"{url} holds no pictures and no PDF.")
 
 
-def _is_wanted(name: str, *, named: bool) -> bool:
-    """What was named may be called anything."""
-    suffix = os.path.splitext(name)[1]
-    return named or is_container(name) or SUFFIXES.fullmatch(suffix) is not None
+def _is_wanted(name: str) -> bool:
+    """Of what is in a folder; what is named, or matched by a pattern, may be called anything."""
+    return is_container(name) or SUFFIXES.fullmatch(os.path.splitext(name)[1]) is not None
 
 
 def _size(info: dict[str, Any]) -> int:

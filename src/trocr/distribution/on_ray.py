@@ -109,6 +109,8 @@ class _Open:
     unit: Unit
     readings: dict[int, Reading]
     missing: dict[int, int] = field(default_factory=dict)  # pages of entries that are closed
+    # What a task hands on that is tried again may have come before.
+    seen: dict[int, set[tuple[type, int | None]]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, unit: Unit) -> _Open:
@@ -121,7 +123,8 @@ class _Open:
             reading.sha256, reading.size = item.sha256, item.size
             reading.original = item.original
             self.missing[number] = item.items
-        else:
+        elif (type(item), item.number) not in self.seen.setdefault(number, set()):
+            self.seen[number].add((type(item), item.number))
             reading.add(item)
 
     @property
@@ -198,9 +201,10 @@ class Cluster:
             for row in self._stream(units).iter_rows():
                 number, entry = row[_NUMBER], row[_ENTRY]
                 item, model = pickle.loads(row[_ITEM])
-                units[number].add(entry, item)
-                if units[number].is_complete:
-                    self._finish(units.pop(number), model)
+                if number in units:
+                    units[number].add(entry, item)
+                    if units[number].is_complete:
+                        self._finish(units.pop(number), model)
         except TrOCRError:
             raise
         except Exception as error:  # Ray has errors of its own
