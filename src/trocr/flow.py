@@ -11,6 +11,9 @@ from .hybrid import EncodedLines, Found, HybridDecoder, Hypothesis
 # Others may join while so few are half written. Each that joins keeps these waiting for as long as
 # its encoder takes; to wait until they are done keeps the others waiting, and steps half empty.
 OPEN_SHARE = 0.25  # of the lines that are searched together
+# With one step a batch, a line whose draft is refused would wait for an encoder at each character:
+# nine seconds where all others took one.
+STEPS = 16  # of those that are half written, after each batch that joins
 
 
 class Flow:
@@ -82,7 +85,8 @@ class Flow:
                 for row in self._pool.forget(self._is_wanted):
                     del self._joined[row.number]
                     self._drafts.pop(row.number, None)
-            yield from self._written(self._pool.advance())
+            for _ in range(STEPS if more else 1):
+                yield from self._written(self._pool.advance())
         elif self._waiting and not (more and sum(map(len, self._waiting)) < self._search_size):
             lines, self._waiting = EncodedLines.join(self._waiting), []
             yield self._searched(lines)
