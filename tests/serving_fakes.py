@@ -174,9 +174,10 @@ class FakePool:
     async def start(self) -> None:
         self.ready = True
 
-    async def stop(self) -> None:
+    async def stop(self, seconds: float | None = None) -> None:
         self.draining = True
-        for _ in range(round(self.settings.grace_seconds / 0.01)):
+        grace = self.settings.grace_seconds if seconds is None else seconds
+        for _ in range(round(grace / 0.01)):
             if not self.running:
                 break
             await asyncio.sleep(0.01)

@@ -242,6 +242,19 @@ def test_it_stops_in_time_though_something_hangs():
         assert not server.thread.is_alive()
 
 
+def test_it_stops_in_time_though_a_body_does_not_come(monkeypatch):
+    monkeypatch.setattr("trocr.serving.server._LAST_SECONDS", 1.0)
+    with running(ServeSettings(grace_seconds=0.4), held) as server, server.connect() as line:
+        line.sendall(request("/v1/read", b"abc").replace(b"Length: 3", b"Length: 300"))
+        httpx2.post(f"{server.url}/v1/jobs", content=b"abc", headers=PNG)
+        wait_for(lambda: server.service.admission.receiving == 1)
+        began = time.monotonic()
+        server.stop()
+        server.thread.join(20)
+        assert time.monotonic() - began < 5
+        assert not server.pool.running
+
+
 @pytest.mark.parametrize(
     "sent",
     [

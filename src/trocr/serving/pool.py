@@ -86,11 +86,16 @@ class WorkerPool:
             await self._end()
             raise
 
-    async def stop(self) -> None:
-        """Accept nothing more, finish what was accepted in the time there is, end the workers."""
+    async def stop(self, seconds: float | None = None) -> None:
+        """Accept nothing more, finish what was accepted in the time there is, end the workers.
+
+        Args:
+            seconds: how much that is; default as the settings say.
+        """
         self.draining = True
+        grace = self._settings.grace_seconds if seconds is None else seconds
         try:
-            await asyncio.wait_for(self._all_finished(), self._settings.grace_seconds)
+            await asyncio.wait_for(self._all_finished(), grace)
         except (TimeoutError, asyncio.TimeoutError):
             log("not-finished", {"tasks": self.waiting}, level=logging.WARNING)
         await self._end()

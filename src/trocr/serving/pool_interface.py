@@ -31,8 +31,8 @@ class Pool(Observed, Protocol):
             TrOCRError: a model cannot be loaded.
         """
 
-    async def stop(self) -> None:
-        """Accept nothing more, finish what was accepted, end the workers."""
+    async def stop(self, seconds: float | None = None) -> None:
+        """Accept nothing more, finish what was accepted in so many seconds, end the workers."""
 
     def submit(self, task: Task, seconds: float) -> Running:
         """

@@ -111,6 +111,8 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         stopping = asyncio.create_task(self._service.stop())
         await super().shutdown(sockets)
+        if self.force_exit:
+            self._service.abandon()
         await stopping
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

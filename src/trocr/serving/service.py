@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
@@ -82,12 +83,14 @@ class Service:
             self._stopping.get_loop().call_soon_threadsafe(self._stopping.cancel)
 
     async def _stop(self) -> None:
-        await self.admission.close()
+        end = time.monotonic() + self.settings.grace_seconds
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self.admission.close(), self.settings.grace_seconds)
         if self.starting and not self.starting.done():
             self.starting.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self.starting
-        await self.pool.stop()
+        await self.pool.stop(max(0.0, end - time.monotonic()))
 
 
 def _log_failure(starting: asyncio.Task[None]) -> None:
