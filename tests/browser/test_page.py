@@ -315,6 +315,13 @@ def test_without_a_key_the_refusal_is_told(tab, server, script):
     expect(page.get_by_role("alert")).to_contain_text("key")
 
 
+def test_the_text_is_copied(page):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy text").click()
+    expect(page.locator("#copy")).to_have_text("Copied")
+    assert '"format": "txt"' in page.evaluate("navigator.clipboard.readText()")
+
+
 def test_every_format_is_offered(page):
     offered = page.locator("#format option").evaluate_all("all => all.map(each => each.value)")
     assert sorted(offered) == sorted(FORMATS.keys() - {"template"})

@@ -188,7 +188,12 @@ document.addEventListener("keydown", (event) => {
 
 clicked("download", trying(() => download(job, byId("format").value)));
 byId("copy").hidden = !navigator.clipboard; // only where the connection is secure
-clicked("copy", trying(() => copy(job).then(() => speak("The text was copied."))));
+clicked("copy", trying(async () => {
+  await copy(job);
+  speak("The text was copied.");
+  byId("copy").textContent = "Copied";
+  setTimeout(() => (byId("copy").textContent = "Copy text"), 2000);
+}));
 clicked("train", () => {
   const count = several(job.corrections.learnable, "line");
   byId("training-count").textContent = `${count} that you found right or corrected, cut from the picture as a model gets them.`;

@@ -29,9 +29,11 @@ export async function download(job, format) {
   save(await answer.blob(), nameOf(answer, `${stemOf(job)}.${format}`));
 }
 
+/** Safari wants to be asked at once, before the text is there. */
 export async function copy(job) {
-  const text = corrected(job, "txt").then((answer) => answer.text());
-  await navigator.clipboard.writeText(await text);
+  const type = "text/plain";
+  const text = corrected(job, "txt").then(async (answer) => new Blob([await answer.text()], { type }));
+  await navigator.clipboard.write([new ClipboardItem({ [type]: text })]);
 }
 
 const trainingSet = (job) => `${stemOf(job)}-training-set.zip`;
