@@ -32,6 +32,13 @@ class PoisonReader(BarReader):
         return result
 
 
+class BrokenReader(BarReader):
+    """Has a bug."""
+
+    def read_lines(self, images: Sequence[Image.Image], **options: Any) -> list[LineResult]:
+        raise KeyError("bug")
+
+
 class SlowReader(BarReader):
     """Takes its time."""
 
@@ -54,6 +61,10 @@ def bars(device: str) -> Any:
 def plain_bars(device: str) -> Any:
     """Lines are found as they are anywhere."""
     return BarReader()
+
+
+def broken(device: str) -> Any:
+    return _prepared(BrokenReader())
 
 
 def poison(device: str) -> Any:

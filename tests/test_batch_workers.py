@@ -15,6 +15,7 @@ import pytest
 from batch_runs import (
     POISON,
     bars,
+    broken,
     pages_in,
     poison,
     quarantine,
@@ -137,6 +138,12 @@ def no_model(device: str) -> None:
 
 def dying(device: str) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_what_breaks_everything_puts_nothing_in_quarantine(scans: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrOCRError, match="File after file cannot be read: KeyError: 'bug'"):
+        run(tmp_path / "out", scans, load=broken, workers=1)
+    assert read_status(tmp_path / "out").left == 40
 
 
 def test_workers_that_cannot_start(scans: Path, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from .shards import Writer
 from .task import Task
 from .units import Numbered, Outcome, Unit
 
+_SYSTEMATIC = 3  # entries of a unit, the first ones: if all break, something else is wrong
 _SECONDS = 0.5  # between two messages about how far a unit is
 
 
@@ -122,15 +123,22 @@ class UnitReader:
             for reading in read_entries(self._reader, entries, self._task, self._fetcher):
                 yield writer.add(reading)
             return
-        for numbered in entries:
+        broken = 0
+        for count, numbered in enumerate(entries, start=1):
             tell(Begun(numbered.number))
             try:
                 for reading in read_entries(self._reader, [numbered], self._task, self._fetcher):
                     yield writer.add(reading)
             except TrOCRError:
                 raise
-            except Exception as error:  # whatever it is, it is this entry's
-                yield Outcome(numbered.number, 0, f"{type(error).__name__}: {reason(error)}.")
+            except Exception as error:  # it is this entry's, unless it is everyone's
+                broken, why = broken + 1, f"{type(error).__name__}: {reason(error)}."
+                if broken == count == _SYSTEMATIC:
+                    raise TrOCRError(
+                        f"File after file cannot be read: {why}",
+                        "Something else than the files is wrong: run trocr doctor.",
+                    ) from error
+                yield Outcome(numbered.number, 0, why)
 
 
 def main(
