@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -39,6 +40,9 @@ from .special_tokens import check_special_tokens
 
 Key = TypeVar("Key")
 NextLines = Callable[[bool], Sequence[tuple[Key, Any]] | None]
+# Lines in one pass of an encoder on the CPU, where more gain nothing, and are more unlike: of 32
+# receipt lines in groups of 8, a core reads 206 a second, of all at once 160.
+CPU_GROUP = 8
 
 
 def load(
@@ -173,7 +177,7 @@ class Recognizer:
         pictures = {i: load_image(image) for i, image in enumerate(images)}
         constraint = self._constraint(allow, regex, lexicon)
         reading = self._reading(batch_size, num_beams, n_best, constraint, words)
-        order = sorted(pictures, key=lambda i: pictures[i].width / pictures[i].height)
+        order = sorted(pictures, key=lambda i: _shape(pictures[i]))
         starts = range(0, len(order), batch_size)
         batches = ({i: pictures[i] for i in order[at : at + batch_size]} for at in starts)
         results = dict(reading.read(batches, pictures))
@@ -220,7 +224,7 @@ class Recognizer:
         wanted = keys.__contains__
         reading = self._reading(batch_size, num_beams, n_best, constraint, words, wanted)
 
-        def newcomers() -> Iterator[dict[int, Image.Image]]:
+        def newcomers() -> Iterator[Mapping[int, Image.Image]]:
             numbers, more_come = count(), True
             while more_come or keys:
                 for number in [n for n, key in keys.items() if forget is not None and forget(key)]:
@@ -229,15 +233,23 @@ class Recognizer:
                 if more_come and reading.flow.has_room:
                     came = next_lines(not keys)
                     more_come = came is not None
-                batch = {}
+                batch: dict[int, Image.Image] = {}
                 for (key, picture), number in zip(came or (), numbers, strict=False):
                     batch[number], keys[number] = load_image(picture), key
                 pictures.update(batch)
-                yield batch
+                yield from self._alike(batch)
 
         for number, result in reading.read(newcomers(), pictures):
             del pictures[number]
             yield keys.pop(number), result
+
+    def _alike(self, batch: Mapping[int, Image.Image]) -> list[Mapping[int, Image.Image]]:
+        """On the CPU, groups of like shape: all together would be padded to the widest."""
+        if self.model.device.type != "cpu" or not batch:
+            return [batch]
+        order = sorted(batch, key=lambda number: _shape(batch[number]))
+        size = math.ceil(len(order) / math.ceil(len(order) / CPU_GROUP))
+        return [{n: batch[n] for n in order[at : at + size]} for at in range(0, len(order), size)]
 
     def _reading(
         self,
@@ -315,6 +327,11 @@ def _drafter(
 
 def _texts(reader: Recognizer, pictures: Sequence[Image.Image]) -> list[str]:
     return [line.text for line in reader.read_lines(pictures, batch_size=len(pictures))]
+
+
+def _shape(picture: Image.Image) -> float:
+    """Lines of like shape cost least together."""
+    return picture.width / picture.height
 
 
 def _device(name: str) -> torch.device:
