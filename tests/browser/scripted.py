@@ -34,13 +34,15 @@ class Scripted:
     """One page or several of the same lines; exports as `serving_fakes.usual`.
 
     Attributes:
-        held: set it and the lines of a page come, but not their order or the end.
+        held: set it and the lines of a page come, but not their order or the end;
+        held_from: of this page, and those after it.
         failure: instead of pages.
     """
 
     lines: list[Line] = field(default_factory=lines)
     pages: int = 1
     held: threading.Event = field(default_factory=threading.Event)
+    held_from: int = 1
     failure: Failed | None = None
 
     def __call__(self, task: Task) -> Iterable[Step]:
@@ -57,7 +59,7 @@ class Scripted:
             Image.new("L", SIZE, 200).save(task.folder / page_file(number))
             yield PageStarted(number, *SIZE, len(self.lines))
             yield from (LineRead(number, index, line) for index, line in enumerate(self.lines))
-            while self.held.is_set():
+            while self.held.is_set() and number >= self.held_from:
                 yield 0.02
             read.append(Page(*SIZE, (Region(tuple(self.lines)),), number))
             yield PageRead(read[-1])

@@ -21,8 +21,12 @@ export function work(of) {
   byId("desk").hidden = !job;
   document.title = job ? `${job.name} – trocr` : "trocr";
   if (!job) return;
-  const on = (target, type, listener) => target.addEventListener(type, ({ detail }) => listener(detail), listening);
-  on(job, "status", showWork);
+  const { signal } = listening;
+  const on = (target, type, act) => target.addEventListener(type, ({ detail }) => act(detail), { signal });
+  on(job, "status", () => {
+    showWork();
+    if (!job.kept) showLines(); // nothing can be said about them any more
+  });
   on(job, "page", pageCame);
   on(job, "line", lineCame);
   on(job.corrections, "said", said);
@@ -196,7 +200,7 @@ clicked("copy", trying(async () => {
 }));
 clicked("train", () => {
   const count = several(job.corrections.learnable, "line");
-  byId("training-count").textContent = `${count} that you found right or corrected, cut from the picture as a model gets them.`;
+  byId("training-count").textContent = `${count} that you found right or corrected, as a model gets them.`;
   byId("command").textContent = trainingCommands(job);
   byId("training").showModal();
 });

@@ -21,7 +21,9 @@ export class Lines extends EventTarget {
     this.#list = list;
     this.#more = more;
     const keyAt = (event) => event.target.closest?.("li")?.dataset.line ?? null;
-    list.addEventListener("pointerover", (event) => event.pointerType === "mouse" && this.#tell("point", keyAt(event)));
+    list.addEventListener("pointerover", (event) => {
+      if (event.pointerType === "mouse") this.#tell("point", keyAt(event));
+    });
     list.addEventListener("pointerleave", () => this.#tell("point", null));
     list.addEventListener("focusin", (event) => this.#tell("work", keyAt(event)));
     list.addEventListener("keydown", (event) => this.#key(event));
@@ -47,7 +49,7 @@ export class Lines extends EventTarget {
 
   /** More of them, at the end. */
   add(lines) {
-    this.#waiting.push(...lines);
+    this.#waiting = [...this.#waiting, ...lines];
     if (this.#rows.size < AT_ONCE) this.#fill();
     this.#more.hidden = this.#waiting.length === 0;
   }
@@ -67,26 +69,32 @@ export class Lines extends EventTarget {
     const place = line.number === null ? "being read" : `line ${line.number}`;
     row.querySelector("textarea").setAttribute("aria-label", `Page ${line.page}, ${place}, ${said}`);
     this.#rows.set(line.key, { line, row });
-    if (this.#list.classList.contains("crops") && line.polygon.length) this.#seen.observe(row);
+    if (this.#list.classList.contains("crops") && line.polygon.length) this.#frame(row, line);
     this.#render(line.key);
     return row;
   }
 
+  /** Where the picture of a line goes; it comes when the row is in sight. */
+  #frame(row, line) {
+    const { x, y, width, height } = levelled(line);
+    const [aside, above] = [height / 4, height / 8];
+    const [across, down] = [width + 2 * aside, height + 2 * above];
+    const crop = row.querySelector("svg");
+    crop.setAttribute("viewBox", `${x - aside} ${y - above} ${across} ${down}`);
+    crop.style.setProperty("--shape", across / down);
+    const page = this.#job.page(line.page);
+    const image = svg("image", { width: page.width, height: page.height });
+    crop.append(svg("g", { transform: `rotate(${-angle(line)})` }, image, ...doubts(line)));
+    this.#seen.observe(row);
+  }
+
   #picture(seen) {
     for (const { target: row, isIntersecting } of seen) {
-      const { line } = this.#rows.get(row.dataset.line) ?? {};
-      if (!isIntersecting || !line) continue;
+      const shown = this.#rows.get(row.dataset.line);
+      if (!isIntersecting || shown?.row !== row) continue;
       this.#seen.unobserve(row);
-      const { x, y, width, height } = levelled(line);
-      const [aside, above] = [height / 4, height / 8];
-      const crop = row.querySelector("svg");
-      const [across, down] = [width + 2 * aside, height + 2 * above];
-      crop.setAttribute("viewBox", `${x - aside} ${y - above} ${across} ${down}`);
-      crop.style.setProperty("--shape", across / down);
-      const page = this.#job.page(line.page);
-      const image = svg("image", { width: page.width, height: page.height });
-      crop.replaceChildren(svg("g", { transform: `rotate(${-angle(line)})` }, image, ...doubts(line)));
-      this.#job.picture(line.page).then((url) => image.setAttribute("href", url), () => {});
+      const image = row.querySelector("image");
+      this.#job.picture(shown.line.page).then((url) => image.setAttribute("href", url), () => {});
     }
   }
 

@@ -19,7 +19,9 @@ export class Picture extends EventTarget {
     super();
     this.#frame = frame;
     const keyAt = (event) => event.target.closest?.("[data-line]")?.dataset.line ?? null;
-    frame.addEventListener("pointerover", (event) => event.pointerType === "mouse" && this.#tell("point", keyAt(event)));
+    frame.addEventListener("pointerover", (event) => {
+      if (event.pointerType === "mouse") this.#tell("point", keyAt(event));
+    });
     frame.addEventListener("pointerleave", () => this.#tell("point", null));
     frame.addEventListener("click", (event) => keyAt(event) && this.#tell("pick", keyAt(event)));
     frame.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
@@ -59,7 +61,12 @@ export class Picture extends EventTarget {
     const { number, width, height, lines } = this.#page;
     this.#turn = turnOf(lines);
     const [across, down] = this.#turn % 180 ? [height, width] : [width, height];
-    const back = { 0: "", 90: `translate(0 ${width}) rotate(-90)`, 180: `translate(${width} ${height}) rotate(180)`, 270: `translate(${height} 0) rotate(90)` };
+    const back = {
+      0: "",
+      90: `translate(0 ${width}) rotate(-90)`,
+      180: `translate(${width} ${height}) rotate(180)`,
+      270: `translate(${height} 0) rotate(90)`,
+    };
     const image = svg("image", { width, height, preserveAspectRatio: "none" });
     this.#lines = svg("g");
     this.#drawing = svg("svg", { viewBox: `0 0 ${across} ${down}`, role: "img" },
@@ -107,9 +114,12 @@ export class Picture extends EventTarget {
 
   #reveal(drawn) {
     const [inner, outer] = [drawn.getBoundingClientRect(), this.#frame.getBoundingClientRect()];
-    const beyond = (start, end, from, to) => (start < from || end > to ? (start + end - from - to) / 2 : 0);
+    const beyond = (start, end, from, to) => {
+      if (end - start > to - from) return start - from;
+      return start < from || end > to ? (start + end - from - to) / 2 : 0;
+    };
     this.#frame.scrollBy({
-      left: inner.width > outer.width ? inner.left - outer.left : beyond(inner.left, inner.right, outer.left, outer.right),
+      left: beyond(inner.left, inner.right, outer.left, outer.right),
       top: beyond(inner.top, inner.bottom, outer.top, outer.bottom),
     });
   }
