@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import socket
 import threading
 import time
@@ -200,10 +201,11 @@ def test_it_stops_when_all_that_was_accepted_is_done():
 
     with running(ServeSettings(grace_seconds=20), waits) as server:
         job = httpx2.post(f"{server.url}/v1/jobs", content=b"abc", headers=PNG).json()
-        events = []
+        events, listening = [], threading.Event()
 
         def listen():
             with httpx2.stream("GET", f"{server.url}{job['url']}/events", timeout=20) as stream:
+                listening.set()
                 events.extend(stream.iter_lines())
 
         threads = [
@@ -215,6 +217,7 @@ def test_it_stops_when_all_that_was_accepted_is_done():
         for thread in threads:
             thread.start()
         wait_for(lambda: len(server.pool.running) == 2 and server.service.admission.receiving)
+        assert listening.wait(10)
         server.stop()
         wait_for(lambda: server.service.admission.closed)
         with pytest.raises(ConnectionRefusedError):
@@ -240,6 +243,18 @@ def test_it_stops_in_time_though_something_hangs():
             assert "event: cancelled" in list(stream.iter_lines())
         server.thread.join(10)
         assert not server.thread.is_alive()
+
+
+def test_a_second_interrupt_is_not_patient():
+    with running(ServeSettings(grace_seconds=60), held) as server:
+        httpx2.post(f"{server.url}/v1/jobs", content=b"abc", headers=PNG)
+        server.server.handle_exit(signal.SIGINT, None)
+        wait_for(lambda: server.pool.draining)
+        assert server.thread.is_alive()
+        server.server.handle_exit(signal.SIGINT, None)
+        server.thread.join(10)
+        assert not server.thread.is_alive()
+        assert server.pool.runs[0].cancelled
 
 
 def test_it_stops_in_time_though_a_body_does_not_come(monkeypatch):

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from serving_clients import PNG, Make, making, problem
 
 from trocr.document import Document
 from trocr.readers import read_document
+from trocr.serving.answers import disposition
+from trocr.serving.formats import MEDIA_TYPES
 from trocr.serving.messages import Done, Failed, LineOptions, Output, PageFailed, Upload
+from trocr.serving.negotiation import chosen_format
+from trocr.serving.problems import Problem
 
 make = pytest.fixture(making)
 JSON = {"Content-Type": "application/json"}
@@ -135,6 +142,25 @@ def test_a_file_is_never_run_as_a_page(make: Make) -> None:
     assert said.startswith('attachment; filename="_><script>')
     assert said.count('"') == 2
     assert "%E2%80%AE" in said
+
+
+@given(st.text(max_size=50))
+def test_any_name_is_a_header(name: str) -> None:
+    said = disposition(name)
+    said.encode("ascii")
+    assert not set(said) & set("\r\n\0\\")
+    assert said.count('"') == 2
+    full = said.rpartition("filename*=UTF-8''")[2]
+    assert unquote(full) == name.encode("utf-8", "replace").decode()
+
+
+@settings(deadline=None)
+@given(st.text(max_size=50) | st.lists(st.sampled_from("a/b,;q= 1.*json")).map("".join))
+def test_any_accept_header_has_an_answer(accept: str) -> None:
+    try:
+        assert chosen_format(None, accept) in MEDIA_TYPES
+    except Problem as problem:
+        assert problem.status == 406  # noqa: PT017
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,7 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
         if self.force_exit:
             self._service.abandon()
+            await self.lifespan.shutdown()  # left out then
         await stopping
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
