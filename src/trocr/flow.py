@@ -12,8 +12,8 @@ from .hybrid import EncodedLines, Found, HybridDecoder, Hypothesis
 # its encoder takes; to wait until they are done keeps the others waiting, and steps half empty.
 OPEN_SHARE = 0.25  # of the lines that are searched together
 # With one step a batch, a line whose draft is refused would wait for an encoder at each character:
-# nine seconds where all others took one.
-STEPS = 16  # of those that are half written, after each batch that joins
+# nine seconds where all others took one. With 16, those that come next wait too long.
+STEPS = 4  # of those that are half written, after each batch that joins
 
 
 class Flow:
