@@ -84,10 +84,14 @@ def shape_folder(name: str, parent: Path) -> Path:
     config.pad_token_id = 1
     torch.manual_seed(0)
     transformers.VisionEncoderDecoderModel(config).save_pretrained(folder)
-    # Only so that `trocr.load` finds one: nothing is read with it.
-    processor = TrOCRProcessor(ViTImageProcessor(), Tokenizer.from_characters("0123456789"))
-    processor.save_pretrained(folder)
+    TrOCRProcessor(ViTImageProcessor(), _tokenizer(decoder["vocab_size"])).save_pretrained(folder)
     return folder
+
+
+def _tokenizer(size: int) -> Tokenizer:
+    """Only so that `trocr.load` finds one that fits: nothing is read with it."""
+    special = len(Tokenizer.from_characters("").get_vocab())
+    return Tokenizer.from_characters("".join(map(chr, range(0xF0000, 0xF0000 + size - special))))
 
 
 def theirs(folder: Path, dtype: torch.dtype, device: str, **settings: Any) -> Generator:
