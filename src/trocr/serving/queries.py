@@ -26,20 +26,38 @@ class LineQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
     model: str | None = Field(
-        None, max_length=500, description="One of `GET /v1/models`. Default: the first of them."
+        None,
+        max_length=500,
+        description="One of `GET /v1/models`. Default: the first of them.",
+        examples=["printed"],
     )
     num_beams: int = Field(
         1, ge=1, le=MAX_BEAMS, description="Width of the beam search; 1 is greedy."
     )
     allow: str | None = Field(
-        None, max_length=1000, description="Only these characters, e.g. `0-9./`."
+        None,
+        max_length=1000,
+        description="Only these characters, e.g. `0-9./`.",
+        examples=["0-9./"],
     )
-    regex: str | None = Field(None, max_length=1000, description="Every line matches this pattern.")
+    regex: str | None = Field(
+        None,
+        max_length=1000,
+        description="Every line matches this pattern.",
+        examples=["[0-9]{2}/[0-9]{2}/[0-9]{4}"],
+    )
     lexicon: list[_Entry] = Field(
-        [], max_length=1000, description="Every line is one of these texts."
+        [],
+        max_length=1000,
+        description="Every line is one of these texts.",
+        examples=[["PAID", "OPEN"]],
     )
     seconds: float | None = Field(
-        None, gt=0, allow_inf_nan=False, description="Until when the answer must be there."
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Until when the answer must be there.",
+        examples=[20],
     )
 
     def options(self, settings: ServeSettings, *, words: bool, n_best: int = 1) -> LineOptions:
@@ -89,10 +107,17 @@ class DocumentQuery(LineQuery):
     """How a file is read."""
 
     pages: str | None = Field(
-        None, max_length=1000, description="Of the file, e.g. `1-3,7,-1`; -1 is the last."
+        None,
+        max_length=1000,
+        description="Of the file, e.g. `1-3,7,-1`; -1 is the last.",
+        examples=["1-3,7,-1"],
     )
     dpi: float | None = Field(
-        None, gt=0, le=2400, description="At which PDF pages are drawn. Default: as each needs."
+        None,
+        gt=0,
+        le=2400,
+        description="At which PDF pages are drawn. Default: as each needs.",
+        examples=[300],
     )
     keep_text: bool = Field(False, description="PDF pages that hold text are not read again.")
     words: bool | None = Field(
