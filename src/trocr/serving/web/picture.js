@@ -1,7 +1,8 @@
 // The picture of a page with its lines over it.
 import { outline, svg, turnOf, written } from "./drawing.js";
 
-const LARGEST = 8;
+const LARGEST = 8; // times the width of the frame
+const NARROW = 400; // pixels in which a whole page could not be read
 
 /** Dispatches `point` (`detail.key`: the line under the pointer, or null) and `pick`. */
 export class Picture extends EventTarget {
@@ -53,7 +54,7 @@ export class Picture extends EventTarget {
       this.#frame.scrollTo(...place);
     } else {
       const whole = this.#whole();
-      this.#zoomTo(whole < 0.5 ? 1 : whole);
+      this.#zoomTo(whole < 0.5 || this.#frame.clientWidth < NARROW ? 1 : whole);
     }
   }
 
