@@ -27,7 +27,7 @@ from trocr.image_processor import ViTImageProcessor
 from trocr.line_result import LineResult
 from trocr.model import VisionEncoderDecoderModel
 from trocr.processor import TrOCRProcessor
-from trocr.recognizer import Recognizer
+from trocr.recognizer import CPU_GROUP, Recognizer
 from trocr.tokenizer import Tokenizer
 
 
@@ -316,3 +316,25 @@ def test_what_no_line_can_join_is_read_batch_after_batch() -> None:
         chosen = model.generation_settings(use_cache=True, **given_settings)
         assert HybridDecoder(model, chosen).line_pool() is None
     assert HybridDecoder(model, model.generation_settings(use_cache=True)).line_pool() is not None
+
+
+def test_on_the_cpu_lines_of_like_shape_are_encoded_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reader, expected_lines, shapes = reader_of("line"), alone("line"), []
+    encode = reader.model.encode
+
+    def noted(**inputs: Any) -> Any:
+        shapes.append(inputs["pixel_values"].shape)
+        return encode(**inputs)
+
+    monkeypatch.setattr(reader.model, "encode", noted)
+    count = len(PICTURES)
+    found = dict(reader.read_continuously(arriving(range(count), [count]), batch_size=count))
+    for number, expected in enumerate(expected_lines):
+        same(found[number], expected)
+    assert len(shapes) > 1
+    assert max(shape[0] for shape in shapes) <= CPU_GROUP
+    widths = [shape[-1] for shape in shapes]
+    assert widths == sorted(widths)
+    assert widths[0] < widths[-1]
