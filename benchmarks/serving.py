@@ -37,7 +37,6 @@ from trocr.labelled_lines import read_labelled_lines
 PAGE = ROOT / "docs" / "serving.md"
 BEGIN, END = "<!-- table of benchmarks/serving.py -->\n", "<!-- end of table -->\n"
 CLIENTS = (1, 8, 32)
-TARGET = 3.0  # times the requests a second of the other server, at the most clients
 OVERLOAD = 10  # times the capacity
 START_SECONDS = 180.0
 MIB = 1 << 20
@@ -213,6 +212,7 @@ def overload(server: Server, load: Load, capacity: float, seconds: float) -> dic
     refused = [answer for answer in answers if answer.status in (429, 503)]
     return {
         "seconds": took,
+        "offered_seconds": seconds,
         "offered_per_second": len(answers) / seconds,
         "capacity_per_second": capacity,
         "answers": {str(status): n for status, n in Counter(a.status for a in answers).items()},
@@ -231,8 +231,12 @@ def gains(rows: Sequence[Row]) -> dict[str, float]:
     return {label: rates[OURS] / rate for label, rate in rates.items() if label != OURS}
 
 
-def table(rows: Sequence[Row], under_load: dict[str, Any]) -> str:
-    """Markdown: a row for each server and number of clients, and one for too many requests."""
+def table(rows: Sequence[Row], facts: dict[str, Any]) -> str:
+    """Markdown: a row for each server and number of clients; then where, and what too many do.
+
+    Args:
+        facts: of the whole run, as they are stored.
+    """
     head = ("clients", "server", "requests/s", "p50 ms", "p95 ms", "p99 ms", "CPU ms a request")
     lines = [head, ("---",) * len(head)]
     for row in sorted(rows, key=lambda row: row.clients):
@@ -240,18 +244,24 @@ def table(rows: Sequence[Row], under_load: dict[str, Any]) -> str:
         rate, cpu = f"{row.requests_per_second:.1f}", f"{row.cpu_ms_per_request:.1f}"
         lines.append((str(row.clients), f"`{row.server}`", rate, *latency, cpu))
     text = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-    if not under_load:
-        return text
-    answers = ", ".join(f"{n:,} × {code}" for code, n in sorted(under_load["answers"].items()))
-    latency = " / ".join(f"{under_load[f'p{share}_ms']:.0f}" for share in (50, 95, 99))
-    memory = " / ".join(
-        f"{under_load[f'rss_{when}_mib']:.0f}" for when in ("before", "peak", "after")
+    text += (
+        f"\nModel `{facts['model']}`, {facts['lines']} lines of {facts['set']}; the same texts: "
+        f"{facts['same_percent']:.0f} %. {facts['cores']} cores, with a load of "
+        f"{facts['load_average']:.1f}, other work and these clients included.\n"
     )
+    return text + (f"\n{too_many(facts['overload'])}\n" if facts["overload"] else "")
+
+
+def too_many(found: dict[str, Any]) -> str:
+    """What `overload` found, in a sentence."""
+    answers = ", ".join(f"{n:,} × {code}" for code, n in sorted(found["answers"].items()))
+    latency = " / ".join(f"{found[f'p{share}_ms']:.0f}" for share in (50, 95, 99))
+    memory = " / ".join(f"{found[f'rss_{when}_mib']:.0f}" for when in ("before", "peak", "after"))
     return (
-        f"{text}\n{under_load['offered_per_second']:.0f} requests/s, {OVERLOAD} times what it "
-        f"answers: {answers}; of the accepted p50 / p95 / p99 {latency} ms, "
-        f"{under_load['accepted_per_second']:.1f} a second; memory of all processes "
-        f"before / at most / after {memory} MiB.\n"
+        f"{found['offered_per_second']:.0f} requests/s, {OVERLOAD} times what it answers, for "
+        f"{found['offered_seconds']:.0f} s: {answers}; "
+        f"{found['accepted_per_second']:.1f} a second accepted, p50 / p95 / p99 {latency} ms; "
+        f"memory of all processes before / at most / after {memory} MiB."
     )
 
 
@@ -289,17 +299,29 @@ def main() -> None:
                 if row.server == OURS and row.clients == max(CLIENTS)
             )
             under_load = overload(servers[0], loads[OURS], capacity, given.overload_seconds)
-    print(table(rows, under_load))
-    print(f"same texts: {same:.1f} %; {gains(rows)}")
-    facts = {**machine(given.threads), "set": given.lines.name, "lines": given.limit}
-    facts |= {"model": given.model, "rounds": given.rounds, "seconds": given.seconds}
+    facts = {
+        **machine(given.threads),
+        "cores": os.cpu_count(),
+        "load_average": os.getloadavg()[1],
+        "set": given.lines.name.partition(".")[0],
+        "lines": given.limit,
+        "model": given.model,
+        "rounds": given.rounds,
+        "seconds": given.seconds,
+        "same_percent": same,
+        "gains": gains(rows),
+        "overload": under_load,
+    }
+    print(table(rows, facts))
+    print(f"{OURS} at {max(CLIENTS)} clients: {facts['gains']} times the requests/s")
     if given.json:
-        found = {"same_percent": same, "gains": gains(rows), "rows": [asdict(row) for row in rows]}
-        text = json.dumps({**facts, **found, "overload": under_load}, indent=2)
+        text = json.dumps({**facts, "rows": [asdict(row) for row in rows]}, indent=2)
         given.json.write_text(text + "\n", encoding="utf-8")
     if given.docs:
         page = PAGE.read_text(encoding="utf-8")
-        PAGE.write_text(between(page, BEGIN, END, table(rows, under_load)), encoding="utf-8")
+        PAGE.write_text(between(page, BEGIN, END, table(rows, facts)), encoding="utf-8")
+    if same < 100:
+        sys.exit("The texts differ.")
 
 
 if __name__ == "__main__":

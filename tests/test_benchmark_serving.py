@@ -100,9 +100,17 @@ def test_the_table_and_the_gain(serving: ModuleType) -> None:
         for clients in (1, 32)
     ]
     assert serving.gains(rows) == {serving.ONE: 3.0}
-    lines = serving.table(rows, {}).splitlines()
+    facts = {"model": "fast", "lines": 9, "set": "some", "same_percent": 100.0}
+    facts |= {"cores": 2, "load_average": 1.0, "overload": {}}
+    lines = serving.table(rows, facts).splitlines()
     assert lines[2] == "| 1 | `trocr serve` | 90.0 | 10 | 20 | 30 | 12.3 |"
-    assert len(lines) == 6
+    assert len(lines) == 8
+
+
+def test_the_stored_results_are_those_in_the_documentation(serving: ModuleType) -> None:
+    stored = json.loads((ROOT / "benchmarks" / "results" / "serving.json").read_text())
+    rows = [serving.Row(**row) for row in stored["rows"]]
+    assert serving.table(rows, stored) in serving.PAGE.read_text(encoding="utf-8")
 
 
 def test_the_other_server_reads_a_line() -> None:
