@@ -17,7 +17,7 @@ from serving_readers import MODEL, Desk, HeldReader, running
 from trocr.document import Page, from_dict
 from trocr.pipeline import draft
 from trocr.readers import read_document
-from trocr.serving import document_work, turns
+from trocr.serving import document_work, turns, watch
 from trocr.serving.folders import DOCUMENT, ORIGINAL, find_page
 from trocr.serving.messages import (
     Done,
@@ -305,8 +305,7 @@ def test_a_url_is_fetched_elsewhere(desk: Desk, monkeypatch: pytest.MonkeyPatch)
         fetched.append(url)
         return io.BytesIO(png(line(100)))
 
-    monkeypatch.setattr("trocr.serving.document_work.download", download)
-    monkeypatch.setattr("trocr.serving.line_work.download", download)
+    monkeypatch.setattr("trocr.serving.fetching.download", download)
     upload = Upload("line.png", url="https://example.org/line.png")
     assert texts(desk.told.only(desk.begin(ReadLines((upload,), BARS)), LineResults)) == ["100"]
     [page] = desk.told.only(desk.begin(ReadDocument(upload, BARS)), PageRead).page.lines
@@ -319,6 +318,7 @@ def test_a_private_url_is_refused(desk: Desk) -> None:
     end = desk.told.all(desk.begin(ReadDocument(upload, BARS)))[-1]
     assert end.kind == "ImageError"
     assert "public internet" in end.message
+    assert "leads to" not in end.message, "what a name stands for in our network is our affair"
     found = desk.told.only(desk.begin(ReadLines((upload, *lines(100).uploads), BARS)), LineResults)
     assert [isinstance(each, Failed) for each in found.results] == [True, False]
 
@@ -332,3 +332,17 @@ def test_what_was_done_is_counted(desk: Desk) -> None:
     assert counts.batches in (2, 3)
     assert {"preparing", "finishing", "rendering"} <= set(counts.stage_seconds)
     assert desk.runner.tally.taken().lines == 0
+
+
+def test_a_step_that_hangs_is_noticed() -> None:
+    watched, nobody_waits = watch.Watch(), False
+    with watched.step("preparing", lambda: nobody_waits) as step:
+        step.since -= watch.GIVEN_UP + 1
+        assert watched.stuck() is None
+        nobody_waits = True
+        assert watched.stuck() == "preparing"
+    with watched.step("reading") as step:
+        step.since -= watch.LIMITS["reading"] + 1
+        assert watched.stuck() == "reading"
+        step.goes_on()
+        assert watched.stuck() is None
