@@ -253,7 +253,7 @@ def test_bad_files_cost_only_themselves(run: Any, scans: Path) -> None:
     names = ["cut.pdf", "empty.png", "locked.pdf", "text.png"]
     expected = [f"scans/{name}" for name in names] + ["none.png"]
     assert [row.split()[1] for row in rows[:5]] == expected
-    assert "is encrypted. Give its password (--password)." in rows[2]
+    assert "is encrypted. Give its password." in rows[2]
     assert rows[-6:] == ["could not be read:", *(f"  {name}" for name in expected)]
     done = run("scans/locked.pdf", "-o", "out", "--password", "open", "--format", "txt,pdf")
     assert done.code == 0

@@ -325,7 +325,7 @@ def encrypted(content: str, user: str, owner: str = "owner") -> bytes:
 
 
 def test_encrypted() -> None:
-    assert "is encrypted. Give its password (--password)." in problem(encrypted(SQUARE, "user"))
+    assert "is encrypted. Give its password." in problem(encrypted(SQUARE, "user"))
     for password in ("user", "owner"):
         page = only(encrypted(SQUARE, "user"), password=password, dpi=72)
         assert ink(page.image) == (10, 42, 30, 62)

@@ -25,6 +25,10 @@ _SAFE = "!$%&'()*+,/:;=?@[]~"  # what a URL may hold besides letters, digits and
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
+class PrivateAddressError(ImageError):
+    """A URL leads to an address that is not on the public internet."""
+
+
 def download(url: str, limits: Limits, *, allow_private: bool = False) -> IO[bytes]:
     """What a URL leads to, as a stream that can seek; the caller closes it.
 
@@ -115,7 +119,7 @@ def _connect(host: str, port: int, url: str, deadline: float, allow_private: boo
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     private = {str(entry[4][0]) for entry in found if not is_public(str(entry[4][0]))}
     if private and not allow_private:
-        raise ImageError(
+        raise PrivateAddressError(
             f"{url} leads to {_named(host, min(private))}, which is not on the public internet.",
             "If you trust it, allow that (--allow-private).",
         )

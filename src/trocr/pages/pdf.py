@@ -94,7 +94,7 @@ def _open(stream: IO[bytes], name: str, password: str | None) -> tuple[PdfDocume
                 message = f"{name} is a damaged PDF: no page is found."
                 raise ImageError(message, COPY_AGAIN) from error
     if not password:
-        raise ImageError(f"{name} is encrypted.", "Give its password (--password).")
+        raise ImageError(f"{name} is encrypted.", "Give its password.")
     try:
         return _open(stream, name, None)  # one that anyone may read
     except ImageError:

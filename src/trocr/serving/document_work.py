@@ -13,11 +13,11 @@ from PIL import Image
 from ..document import Document, Page
 from ..errors import ImageError, OutputError
 from ..pages import PageFailure, PageImage, read_pages
-from ..pages.download import download
 from ..pipeline import Settings
 from ..writers import Options, render
 from ..writers.files import write_atomically
 from .exporting import rendered
+from .fetching import fetched
 from .folders import DOCUMENT, ORIGINAL, page_file
 from .formats import clean_name
 from .messages import PageFailed, PageRead, PageStarted, ReadDocument
@@ -58,7 +58,7 @@ class DocumentWork(ReadingWork):
 
     def fetch(self) -> None:
         assert self.task.upload.url is not None
-        self._source = download(self.task.upload.url, self.room.settings.limits)
+        self._source = fetched(self.task.upload.url, self.room.settings)
 
     @property
     def has_room(self) -> bool:

@@ -11,8 +11,8 @@ from PIL import Image
 from ..errors import DataError, ImageError, UsageError
 from ..image import load_image
 from ..line_result import LineResult
-from ..pages.download import download
 from .batching import WaitingLine
+from .fetching import fetched
 from .formats import clean_name
 from .messages import Done, Failed, LineResults, ReadLines, Upload
 from .work import AHEAD_PIXELS, ReadingWork, Room, failed
@@ -38,7 +38,7 @@ class LineWork(ReadingWork):
         for at, upload in enumerate(self._uploads):
             if upload and upload.url and not self.over:
                 try:
-                    self._fetched[at] = download(upload.url, self.room.settings.limits)
+                    self._fetched[at] = fetched(upload.url, self.room.settings)
                 except ImageError as error:
                     self._take(at, 0, error)
 

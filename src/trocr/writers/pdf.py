@@ -96,7 +96,7 @@ def _opened(document: Document, options: Options) -> Iterator[Pdf]:
     try:
         pdf = pikepdf.open(source, password=options.password or "")
     except pikepdf.PasswordError:
-        raise ImageError(f"{name} is encrypted.", "Give its password (--password).") from None
+        raise ImageError(f"{name} is encrypted.", "Give its password.") from None
     except (pikepdf.PdfError, OSError) as error:
         raise ImageError(f"{name} is damaged: {error}.", "Copy or download it again.") from error
     with pdf:
