@@ -15,13 +15,13 @@ from typing import Any
 
 from ..errors import TrOCRError
 from .ledger import Ledger, Request
+from .process import ENVIRONMENT
 from .task import Task
 from .worker import Begun, Broken, Fatal, Finished, Message, Progress, Ready, UnitReader, main
 
 _AHEAD = 2  # units that a worker has been sent: it need not wait for the next
 _LOST_AT_START = 3  # workers that may die before they have loaded the model
 _SECONDS = 1.0  # to wait for news
-_THREADS = "OMP_NUM_THREADS"
 
 
 def devices_of(device: str, workers: int | None) -> list[str]:
@@ -124,7 +124,7 @@ class Workers:
         ours, theirs = context.Pipe()
         arguments = (theirs, *self._arguments, device)
         process = context.Process(target=main, args=arguments, daemon=True)
-        with _one_thread():
+        with _environment_of_workers():
             process.start()
         theirs.close()
         return _Worker(device, process, ours)
@@ -195,14 +195,15 @@ class Workers:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    """Libraries of a process that is started meanwhile use one thread each."""
-    before = os.environ.get(_THREADS)
-    os.environ[_THREADS] = "1"
+def _environment_of_workers() -> Iterator[None]:
+    """Processes that are started meanwhile have it."""
+    before = {name: os.environ.get(name) for name in ENVIRONMENT}
+    os.environ.update(ENVIRONMENT)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ[_THREADS]
-        else:
-            os.environ[_THREADS] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -18,6 +18,7 @@ from .fetching import Fetcher
 from .files import Folder
 from .ledger import Ledger, Request
 from .local import cores
+from .process import ENVIRONMENT, give_back_memory, use_one_thread
 from .reading import End, Reading, opened
 from .shards import Writer
 from .task import Task
@@ -47,7 +48,7 @@ class Finder:
     """The actor that opens the entries of units and finds the lines of their pages."""
 
     def __init__(self, task: Task) -> None:
-        _one_thread()
+        use_one_thread()
         self._task, self._fetcher = task, Fetcher(task.column)
 
     def __call__(self, batch: Table) -> Iterator[Table]:
@@ -78,7 +79,7 @@ class Reader:
     """The actor around a recognizer: lines to texts, pages to what they say."""
 
     def __init__(self, task: Task, device: str) -> None:
-        _one_thread()
+        use_one_thread()
         self._task, self._reader = task, task.load(device)
 
     def __call__(self, batch: Table) -> Iterator[Table]:
@@ -87,6 +88,7 @@ class Reader:
         items = (((row[_NUMBER], row[_ENTRY]), pickle.loads(row[_ITEM])) for row in rows)
         for key, item in read_stream(self._reader, items, self._task.settings):
             yield _table(*key, (item, self._reader.name))
+        give_back_memory()
 
 
 def _table(number: int, entry: int, item: Any) -> Table:
@@ -94,12 +96,6 @@ def _table(number: int, entry: int, item: Any) -> Table:
 
     packed = pyarrow.array([pickle.dumps(item)], pyarrow.large_binary())
     return pyarrow.table({_NUMBER: [number], _ENTRY: [entry], _ITEM: packed})
-
-
-def _one_thread() -> None:
-    import torch
-
-    torch.set_num_threads(1)
 
 
 @dataclass
@@ -277,7 +273,7 @@ def _connected(address: str) -> Any:
         ray.init(
             log_to_driver=False,
             logging_level=logging.ERROR,
-            runtime_env={"env_vars": {"OMP_NUM_THREADS": "1"}},
+            runtime_env={"env_vars": ENVIRONMENT},
             **(own if address == LOCAL else {"address": address}),
         )
     except (ConnectionError, RuntimeError, ValueError) as error:

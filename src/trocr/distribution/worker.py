@@ -19,6 +19,7 @@ from .fetching import Fetcher
 from .files import Folder
 from .ledger import Request
 from .manifest import Manifest
+from .process import give_back_memory, use_one_thread
 from .reading import read_entries
 from .shards import Writer
 from .task import Task
@@ -112,6 +113,7 @@ class UnitReader:
                 tell(Progress(pages))
                 pages, told = 0, time.monotonic()
         writer.close(unit)
+        give_back_memory()
         tell(Progress(pages))
         return Finished(unit, tuple(outcomes))
 
@@ -147,9 +149,7 @@ def main(
     """What a worker's process does until it is sent None, or the driver is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it goes to the driver too, which ends us
     threading.Thread(target=_die_with_the_driver, daemon=True).start()
-    import torch
-
-    torch.set_num_threads(1)
+    use_one_thread()
     try:
         units = UnitReader(task, output, device)
         manifest = Manifest(Path(state))
