@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from serving_fakes import FakePool
 from starlette.requests import Request
 
-from trocr.serving.admission import Admission
+from trocr.serving.http.admission import Admission
+from trocr.serving.http.uploads import UploadReader
 from trocr.serving.messages import Upload
 from trocr.serving.settings import ServeSettings
-from trocr.serving.uploads import UploadReader
 
 BOUNDARY = b"limit"
 FORM = b"multipart/form-data; boundary=" + BOUNDARY

@@ -8,7 +8,7 @@ from typing import Any
 from serving_fakes import FakePool, Script, usual
 from starlette.testclient import TestClient
 
-from trocr.serving.app import create_app
+from trocr.serving.http.app import create_app
 from trocr.serving.settings import ServeSettings
 
 PNG = {"Content-Type": "image/png"}

@@ -10,8 +10,8 @@ from multiprocessing.connection import Connection
 from trocr.line_result import LineResult
 from trocr.serving.messages import Done, Failed, LineResults, ReadLines
 from trocr.serving.settings import ServeSettings
-from trocr.serving.stats import Counts
-from trocr.serving.wire import Alive, Cancel, NotStarted, Order, Quit, Told, Warm
+from trocr.serving.workers.stats import Counts
+from trocr.serving.workers.wire import Alive, Cancel, NotStarted, Order, Quit, Told, Warm
 
 MISSING, CRASHING, WELL = "missing", "crashing", "well"  # models
 

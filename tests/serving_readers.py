@@ -14,8 +14,8 @@ from PIL import Image
 
 from trocr.line_result import LineResult
 from trocr.serving.messages import Done, Event, Failed, Task
-from trocr.serving.runner import Runner
 from trocr.serving.settings import ServeSettings
+from trocr.serving.workers.runner import Runner
 
 MODEL = "bars"
 

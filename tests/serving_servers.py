@@ -12,8 +12,8 @@ from typing import Any
 
 from serving_fakes import FakePool, Script, usual
 
-from trocr.serving.connections import GuardedProtocol
-from trocr.serving.server import Server, bound_socket
+from trocr.serving.http.connections import GuardedProtocol
+from trocr.serving.http.server import Server, bound_socket
 from trocr.serving.settings import ServeSettings
 
 

@@ -114,6 +114,15 @@ def test_imports_point_down() -> None:
         assert part(name) not in RINGS or not (known & RINGS - {part(name)}), f"{name}: rings"
 
 
+def test_only_the_start_of_a_server_knows_both_its_halves() -> None:
+    def knows(half: str) -> set[str]:
+        inside = {name for name in FILES if name.startswith(f"serving.{half}.")}
+        return {name for name, others in EVERYWHERE.items() if others & inside} - inside
+
+    assert knows("workers") & set(FILES) == {"serving.http.server"}
+    assert not any(name.startswith("serving.workers") for name in knows("http"))
+
+
 def test_there_is_no_circle_at_import() -> None:
     list(TopologicalSorter(AT_IMPORT).static_order())
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from trocr.serving.batching import LineQueue, WaitingLine
 from trocr.serving.messages import LineOptions
+from trocr.serving.workers.batching import LineQueue, WaitingLine
 
 PLAIN, DIGITS = LineOptions("printed"), LineOptions("printed", allow="0-9")
 

@@ -17,11 +17,11 @@ from trocr.errors import DataError, RefusedError, UsageError
 from trocr.image import load_image
 from trocr.line_sets import read_line_set
 from trocr.pages import read_pages
-from trocr.serving import exporting
-from trocr.serving.exporting import export, rendered
 from trocr.serving.folders import DOCUMENT, ORIGINAL, PAGES, find_page, line_name, page_file
 from trocr.serving.formats import MEDIA_TYPES, TRAINING_SET, ZIP, clean_name
 from trocr.serving.messages import Export
+from trocr.serving.workers import exporting
+from trocr.serving.workers.exporting import export, rendered
 from trocr.writers import FORMATS, Options, render
 
 PICTURES = [bar_page(100, 200), bar_page(150, 50)]

@@ -20,7 +20,7 @@ import pytest
 
 from trocr.cli import main
 from trocr.readers import read_document
-from trocr.serving import server as serving
+from trocr.serving.http import server as serving
 from trocr.serving.settings import ServeSettings
 
 EXAMPLES = Path(__file__).parent.parent / "examples"

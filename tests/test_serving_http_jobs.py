@@ -14,7 +14,7 @@ from serving_clients import PNG, Make, making, problem
 from serving_fakes import PAGE, usual
 from serving_fakes import PNG as PICTURE
 
-from trocr.serving.event_log import EventLog
+from trocr.serving.http.event_log import EventLog
 from trocr.serving.messages import Done, Export, Failed, PageFailed, PageRead, PageStarted
 
 make = pytest.fixture(making)

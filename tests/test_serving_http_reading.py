@@ -13,11 +13,11 @@ from serving_clients import PNG, Make, making, problem
 
 from trocr.document import Document
 from trocr.readers import read_document
-from trocr.serving.answers import disposition
 from trocr.serving.formats import MEDIA_TYPES
+from trocr.serving.http.answers import disposition
+from trocr.serving.http.negotiation import chosen_format
+from trocr.serving.http.problems import Problem
 from trocr.serving.messages import Done, Failed, LineOptions, Output, PageFailed, Upload
-from trocr.serving.negotiation import chosen_format
-from trocr.serving.problems import Problem
 
 make = pytest.fixture(making)
 JSON = {"Content-Type": "application/json"}

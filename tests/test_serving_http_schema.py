@@ -12,7 +12,7 @@ from serving_clients import PNG
 from serving_fakes import FakePool
 from serving_servers import Running, running
 
-from trocr.serving.app import create_app
+from trocr.serving.http.app import create_app
 from trocr.serving.settings import ServeSettings
 
 schemathesis = pytest.importorskip("schemathesis", reason="needs trocr[fuzz]")

@@ -13,10 +13,10 @@ from serving_clients import PNG, Make, making, problem
 
 from trocr.errors import UsageError
 from trocr.image import MAX_PIXELS
+from trocr.serving.http.problems import Problem
+from trocr.serving.http.uploads import MAX_JSON_BYTES
 from trocr.serving.messages import Busy
-from trocr.serving.problems import Problem
 from trocr.serving.settings import MIB, ServeSettings
-from trocr.serving.uploads import MAX_JSON_BYTES
 
 make = pytest.fixture(making)
 contents = st.binary(max_size=200) | st.lists(

@@ -17,9 +17,9 @@ from fastapi import FastAPI, Request
 from fastapi.responses import PlainTextResponse, Response
 from prometheus_client.parser import text_string_to_metric_families
 
+from trocr.serving.http.observing import Observing
 from trocr.serving.logs import log, log_config, note
 from trocr.serving.metrics import Metrics
-from trocr.serving.observing import Observing
 
 SECRET = "Rosebud"
 

@@ -19,7 +19,6 @@ from serving_processes import CRASHING, MISSING, WELL, scripted
 from test_serving_worker import png
 
 from trocr.errors import CheckpointError
-from trocr.serving import process, slot
 from trocr.serving.messages import (
     Busy,
     Done,
@@ -33,8 +32,9 @@ from trocr.serving.messages import (
     Stopping,
     Upload,
 )
-from trocr.serving.pool import Running, WorkerPool
 from trocr.serving.settings import ServeSettings
+from trocr.serving.workers import process, slot
+from trocr.serving.workers.pool import Running, WorkerPool
 
 posix = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
@@ -247,7 +247,7 @@ TEXTS = ["1", "ABC", "12.50", "0123456789", "A-B", "Total 7", "2024/11/22", "GRO
 LINES = [Upload(f"{text[0]}.png", png(text_picture(text))) for text in TEXTS]
 SCRIPT = """
 import asyncio, sys
-from trocr.serving.pool import WorkerPool
+from trocr.serving.workers.pool import WorkerPool
 from trocr.serving.settings import ServeSettings
 
 async def main():

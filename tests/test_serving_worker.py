@@ -17,7 +17,6 @@ from serving_readers import MODEL, Desk, HeldReader, running
 from trocr.document import Page, from_dict
 from trocr.pipeline import draft
 from trocr.readers import read_document
-from trocr.serving import document_work, turns, watch
 from trocr.serving.folders import DOCUMENT, ORIGINAL, find_page
 from trocr.serving.messages import (
     Done,
@@ -34,6 +33,7 @@ from trocr.serving.messages import (
     Upload,
 )
 from trocr.serving.settings import ServeSettings
+from trocr.serving.workers import document_work, turns, watch
 
 SETTINGS = ServeSettings(models=(MODEL,), detector="plain", batch_size=8)
 BARS = LineOptions(MODEL)
@@ -305,7 +305,7 @@ def test_a_url_is_fetched_elsewhere(desk: Desk, monkeypatch: pytest.MonkeyPatch)
         fetched.append(url)
         return io.BytesIO(png(line(100)))
 
-    monkeypatch.setattr("trocr.serving.fetching.download", download)
+    monkeypatch.setattr("trocr.serving.workers.fetching.download", download)
     upload = Upload("line.png", url="https://example.org/line.png")
     assert texts(desk.told.only(desk.begin(ReadLines((upload,), BARS)), LineResults)) == ["100"]
     [page] = desk.told.only(desk.begin(ReadDocument(upload, BARS)), PageRead).page.lines

@@ -15,8 +15,8 @@ with atheris.instrument_imports(include=["trocr.serving", "python_multipart"]):
     from serving_bodies import FORM, files_of
 
     from trocr.errors import UsageError
+    from trocr.serving.http.problems import Problem
     from trocr.serving.messages import Busy
-    from trocr.serving.problems import Problem
 
 CONTENT_TYPES = (FORM, b"image/png", b"application/json", b"")
 

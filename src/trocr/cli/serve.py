@@ -151,7 +151,7 @@ def serve(
         warning = "anybody who reaches it can use it: there are no API keys (--api-key-file)"
         print(f"trocr: {host}: {warning}", file=sys.stderr)
     try:
-        from ..serving.server import serve as serve_settings
+        from ..serving.http.server import serve as serve_settings
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise

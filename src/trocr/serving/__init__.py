@@ -1,7 +1,7 @@
 """Reading over HTTP: worker processes that share batches among requests, and what is around them.
 
-``settings`` and ``messages`` are what all parts know; ``pool`` and ``worker`` read and know no
-HTTP; ``app`` answers requests and reads nothing itself.
+``settings`` and ``messages`` are what all parts know. ``workers`` read, and know no HTTP; ``http``
+answers requests, and reads nothing itself; ``web`` is the page in the browser.
 """
 
 from __future__ import annotations

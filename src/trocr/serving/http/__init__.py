@@ -1,0 +1,1 @@
+"""Requests to tasks, events to answers; nothing is read here."""

@@ -1,0 +1,1 @@
+"""Processes that read, and the pool that gives them tasks; no HTTP here."""
