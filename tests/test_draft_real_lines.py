@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from itertools import islice
+from pathlib import Path
 
 import pytest
 import torch
-from conftest import SHARED
 from line_models import decoded
 
 from trocr.hybrid import EncodedLines, HybridDecoder
@@ -14,6 +14,7 @@ from trocr.image import load_image
 from trocr.labelled_lines import read_labelled_lines
 from trocr.recognizer import load
 
+SHARED = Path(__file__).parents[2] / "shared"
 LINES, BATCH = 352, 32  # lines of each set
 SETS = ("sroie-train", "peraire", "ehri_english")
 

@@ -14,6 +14,7 @@ import pytest
 from serving_fakes import usual
 from serving_servers import Impatient, answer, request, running
 
+from trocr.serving.http import server as http_server
 from trocr.serving.http.server import bound_socket
 from trocr.serving.messages import Done, Output, ReadDocument
 from trocr.serving.settings import MIB, ServeSettings
@@ -258,7 +259,7 @@ def test_a_second_interrupt_is_not_patient():
 
 
 def test_it_stops_in_time_though_a_body_does_not_come(monkeypatch):
-    monkeypatch.setattr("trocr.serving.http.server._LAST_SECONDS", 1.0)
+    monkeypatch.setattr(http_server, "_LAST_SECONDS", 1.0)
     with running(ServeSettings(grace_seconds=0.4), held) as server, server.connect() as line:
         line.sendall(request("/v1/read", b"abc").replace(b"Length: 3", b"Length: 300"))
         httpx2.post(f"{server.url}/v1/jobs", content=b"abc", headers=PNG)
