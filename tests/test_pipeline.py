@@ -92,6 +92,17 @@ def test_confidences_and_places_have_few_digits(
     assert line.polygon[0] == (40.1, 60)
 
 
+def test_a_long_page_may_lie_on_its_side(
+    reader: BarReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upright = bar_page(*range(100, 200, 10), size=(300, 700))
+    assert upright.height > 2 * upright.width, "so that on its side it has the shape of a line"
+    monkeypatch.setattr(draft, "quarter_turn", lambda image: 90 * (image.height < image.width))
+    page = read_page(upright.transpose(CLOCKWISE[270]), reader)
+    assert page.orientation == 90
+    assert [line.text for line in page.lines] == [str(bar) for bar in range(100, 200, 10)]
+
+
 @pytest.mark.parametrize("turn", [0, 90, 180, 270])
 def test_a_page_may_lie_in_any_way(reader: BarReader, turn: int) -> None:
     upright = bar_page(100, 200, 150)

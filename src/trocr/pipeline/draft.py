@@ -86,9 +86,10 @@ def draft_of(picture: PageImage, settings: Settings) -> Draft:
     if image.width < LINE_SHAPE * image.height and image.height > SMALL_HEIGHT:
         return turned_draft(picture, quarter_turn(image), settings)
     lines = finder.lines(image)
-    if not _is_one_line(image, lines):
-        return _drafted(finder, 0, image, lines)
-    return _whole(picture)
+    if _is_one_line(image, lines):
+        return _whole(picture)
+    turn = quarter_turn(image)
+    return turned_draft(picture, turn, settings) if turn else _drafted(finder, 0, image, lines)
 
 
 def _whole(picture: PageImage) -> Draft:
