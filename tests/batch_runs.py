@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pages import BarReader, bar_page, find_bars
 from PIL import Image
 
@@ -99,6 +100,13 @@ def tar_of(folder: Path, path: Path) -> Path:
 
 def run(out: Path, *inputs: Path | str, load: Any = bars, **changes: Any) -> Status:
     """A run over `inputs`, in this process unless `workers` says otherwise."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("find_lines", "quarter_turn"):
+            patch.setattr(draft, name, getattr(draft, name))
+        return _run(out, *inputs, load=load, **changes)
+
+
+def _run(out: Path, *inputs: Path | str, load: Any, **changes: Any) -> Status:
     reading = changes.pop("pipeline", Settings())
     task: dict[str, Any] = {"formats": ("jsonl",), "mirrored": "", "column": None}
     plan = {"workers": 0, "unit_size": 4, "settings": {"model": "bars"}, "state": out}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 # From the bottom up; the name of a package stands for all that is in it.
 LEVELS = (
-    "errors config generation_config metrics bidi batch labelled_lines line_pages"
+    "errors cores config generation_config metrics bidi batch labelled_lines line_pages"
     " sentencepiece_model document",
     "image pages ink line_image image_processor tokenizer_files tokenizer hub bundled outputs"
     " special_tokens devices line_result int8_weights checkpoint positions kv_cache attention"

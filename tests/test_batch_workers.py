@@ -47,12 +47,7 @@ def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, scans: Path) -> dict[str, bytes]:
     """What a single process makes of the scans."""
     out = tmp_path_factory.mktemp("out")
-    with pytest.MonkeyPatch.context() as patch:
-        from trocr.pipeline import draft
-
-        for name in ("find_lines", "quarter_turn"):
-            patch.setattr(draft, name, getattr(draft, name))
-        run(out, scans)
+    run(out, scans)
     return shards(out)
 
 

@@ -61,6 +61,7 @@ def test_resuming_is_exact(
     monkeypatch.setattr("trocr.training.loop.CHECKPOINT_EVERY", 6)
     config = configuration(folder, 12, optimization=f"gradient_accumulation = 2\n{optimizer}")
     train(Replicas(), config, folder / "whole")
+    assert float(torch.tensor(1e-40) * 1) > 0, "the caller's arithmetic is as it was"
     with pytest.raises(KilledError):
         run_until(Trainer(configured_plan(config), folder / "halves", workers=workers), 8, die)
     torch.manual_seed(99)

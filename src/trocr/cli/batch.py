@@ -16,7 +16,21 @@ import typer
 
 from ..errors import ImageError, UsageError
 from . import console
-from .options import DEFAULT_MODEL, BatchSize, Device, Model, NumBeams
+from .options import (
+    DEFAULT_MODEL,
+    BatchSize,
+    Detector,
+    Device,
+    Dpi,
+    Draft,
+    Dtype,
+    KeepText,
+    Model,
+    NumBeams,
+    PageRanges,
+    Password,
+    SingleLines,
+)
 
 if TYPE_CHECKING:
     from ..distribution import Status
@@ -54,9 +68,7 @@ def batch(
         Path | None,
         typer.Option(metavar="FOLDER", help="Where the manifest is, if not in OUTPUT."),
     ] = None,
-    lines: Annotated[
-        bool, typer.Option("--lines", help="Each picture is one line; nothing is searched for.")
-    ] = False,
+    lines: SingleLines = False,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -83,29 +95,15 @@ def batch(
     column: Annotated[
         str | None, typer.Option(metavar="NAME", help="Of Parquet, the one with the pictures.")
     ] = None,
-    pages: Annotated[
-        str | None,
-        typer.Option(metavar="RANGES", help="Of each file, e.g. 1-3,7,-1; -1 is the last."),
-    ] = None,
-    password: Annotated[str | None, typer.Option(metavar="WORD", help="Of encrypted PDFs.")] = None,
-    dpi: Annotated[
-        float | None,
-        typer.Option(metavar="N", help="At which PDF pages are drawn. Default: as each needs."),
-    ] = None,
-    keep_text: Annotated[
-        bool, typer.Option("--keep-text", help="PDF pages that hold text are not read again.")
-    ] = False,
-    detector: Annotated[
-        str, typer.Option(metavar="NAME", help="What finds the lines: auto, rapidocr or plain.")
-    ] = "auto",
+    pages: PageRanges = None,
+    password: Password = None,
+    dpi: Dpi = None,
+    keep_text: KeepText = False,
+    detector: Detector = "auto",
     model: Model = DEFAULT_MODEL,
     device: Device = "auto",
-    dtype: Annotated[
-        str, typer.Option(metavar="NAME", help="auto, float32, bfloat16 or float16.")
-    ] = "auto",
-    draft: Annotated[
-        str | None, typer.Option(metavar="NAME", help="A small model that guesses for a large one.")
-    ] = None,
+    dtype: Dtype = "auto",
+    draft: Draft = None,
     num_beams: NumBeams = 1,
     batch_size: BatchSize = 32,
 ) -> None:
@@ -135,6 +133,7 @@ def batch(
     from ..distribution import Plan, Task, formats_of, mirrored, read_list, run_batch, state_of
     from ..pipeline import Settings
     from ..recognizer import load
+    from ..writers import WITHOUT_WORDS
 
     formats = formats_of(names)
     reading: dict[str, Any] = {
@@ -142,7 +141,7 @@ def batch(
         "detector": detector,
         "keep_text": keep_text,
         "num_beams": num_beams,
-        "words": not set(formats) <= {"txt", "md"},
+        "words": not set(formats) <= WITHOUT_WORDS,
     }
     selection: dict[str, Any] = {"pages": pages, "dpi": dpi, "column": column}
     what: dict[str, Any] = {"dtype": dtype, "draft": draft}

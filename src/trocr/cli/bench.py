@@ -14,7 +14,7 @@ import typer
 from ..errors import OutputError, UsageError
 from . import console
 from .labelled import load_lines
-from .options import DEFAULT_MODEL, Device
+from .options import DEFAULT_MODEL, Device, Dtype
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -38,9 +38,7 @@ def bench(
         str, typer.Option(metavar="SIZES", help="Lines in one pass, several with commas.")
     ] = "1,8,32",
     device: Device = "auto",
-    dtype: Annotated[
-        str, typer.Option(metavar="NAME", help="auto, float32, bfloat16 or float16.")
-    ] = "auto",
+    dtype: Dtype = "auto",
     threads: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Threads of the CPU. Default: torch's.")
     ] = None,

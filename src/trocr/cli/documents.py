@@ -111,6 +111,7 @@ class _Run:
                 self.tally.add(page)
             pictures = read_pages(
                 reading.item,
+                name=job.source.name,
                 pages=request.pages,
                 skip={page.number for page in reading.pages},
                 password=request.password,

@@ -31,6 +31,32 @@ OutputFormat = Annotated[Format, typer.Option("--format", help="How results are 
 NumBeams = Annotated[
     int, typer.Option(min=1, metavar="N", help="Width of the beam search; 1 is greedy.")
 ]
+Detector = Annotated[
+    str, typer.Option(metavar="NAME", help="What finds the lines: auto, rapidocr or plain.")
+]
+Draft = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="A small model that guesses what a large one will write: the same texts, sooner.",
+    ),
+]
+Dtype = Annotated[str, typer.Option(metavar="NAME", help="auto, float32, bfloat16 or float16.")]
+PageRanges = Annotated[
+    str | None,
+    typer.Option(metavar="RANGES", help="Of each file, e.g. 1-3,7,-1; -1 is the last."),
+]
+Password = Annotated[str | None, typer.Option(metavar="WORD", help="Of encrypted PDFs.")]
+Dpi = Annotated[
+    float | None,
+    typer.Option(metavar="N", help="At which PDF pages are drawn. Default: as each needs."),
+]
+KeepText = Annotated[
+    bool, typer.Option("--keep-text", help="PDF pages that hold text are not read again.")
+]
+SingleLines = Annotated[
+    bool, typer.Option("--lines", help="Each picture is one line; nothing is searched for.")
+]
 BatchSize = Annotated[int, typer.Option(min=1, metavar="N", help="Lines in one pass of the model.")]
 
 

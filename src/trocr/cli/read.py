@@ -10,7 +10,21 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import ImageError, UsageError
-from .options import DEFAULT_MODEL, BatchSize, ChosenModel, Device, Model, NumBeams
+from .options import (
+    DEFAULT_MODEL,
+    BatchSize,
+    ChosenModel,
+    Detector,
+    Device,
+    Dpi,
+    Draft,
+    KeepText,
+    Model,
+    NumBeams,
+    PageRanges,
+    Password,
+    SingleLines,
+)
 
 STDIN = "-"
 
@@ -51,28 +65,15 @@ def read(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Read again what is done, and replace its files.")
     ] = False,
-    pages: Annotated[
-        str | None,
-        typer.Option(metavar="RANGES", help="Of each file, e.g. 1-3,7,-1; -1 is the last."),
-    ] = None,
-    password: Annotated[str | None, typer.Option(metavar="WORD", help="Of encrypted PDFs.")] = None,
-    dpi: Annotated[
-        float | None,
-        typer.Option(metavar="N", help="At which PDF pages are drawn. Default: as each needs."),
-    ] = None,
-    keep_text: Annotated[
-        bool, typer.Option("--keep-text", help="PDF pages that hold text are not read again.")
-    ] = False,
+    pages: PageRanges = None,
+    password: Password = None,
+    dpi: Dpi = None,
+    keep_text: KeepText = False,
     allow_private: Annotated[
         bool, typer.Option("--allow-private", help="URLs may lead to private addresses.")
     ] = False,
-    lines: Annotated[
-        bool, typer.Option("--lines", help="Each picture is one line; nothing is searched for.")
-    ] = False,
-    detector: Annotated[
-        str,
-        typer.Option(metavar="NAME", help="What finds the lines: auto, rapidocr or plain."),
-    ] = "auto",
+    lines: SingleLines = False,
+    detector: Detector = "auto",
     boxes: Annotated[
         Path | None,
         typer.Option(
@@ -83,13 +84,7 @@ def read(
     ] = None,
     model: Model = DEFAULT_MODEL,
     device: Device = "auto",
-    draft: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="A small model that guesses what a large one will write: the same texts, sooner.",
-        ),
-    ] = None,
+    draft: Draft = None,
     num_beams: NumBeams = 1,
     allow: Annotated[
         str | None, typer.Option(metavar="SET", help="Only these characters, e.g. 0-9./")
@@ -138,7 +133,7 @@ def read(
         _read_lines(files, out, output or [], chosen, reading)
         return
     from ..pages.selection import parse_selection
-    from ..writers import Options
+    from ..writers import WITHOUT_WORDS, Options
     from .documents import read_documents
     from .outputs import formats_of, plan
     from .request import Request, check_standard_output, rehearse
@@ -161,7 +156,7 @@ def read(
         detector=detector,
         boxes=Boxes(boxes) if boxes else None,
         keep_text=keep_text,
-        words=layout or not set(formats) <= {"txt", "md"},
+        words=layout or not set(formats) <= WITHOUT_WORDS,
         **reading,
     )
     request = Request(formats, options, settings, pages, password, dpi, allow_private, overwrite)

@@ -9,11 +9,12 @@ from typing import Any
 from ..document import Document, Line, Page
 from ..pages import Limits
 from ..pages.download import download
-from ..pages.inputs import STDIN, NamedBytes
+from ..pages.inputs import STDIN
 from ..pages.spool import spool
+from ..writers import WITH_PICTURES
 from .journal import Journal
 from .outputs import Job
-from .request import WITH_PICTURES, Request
+from .request import Request
 
 
 class Reading:
@@ -35,7 +36,7 @@ class Reading:
         self.original: bytes | None = None
         if job.file is None and WITH_PICTURES & set(request.formats):
             self.original = _fetched(job, request.allow_private)
-            self.item = NamedBytes(self.original, job.source.name)
+            self.item = self.original
         self.journal: Journal | None = None
         if job.journal and job.file and job.file.is_file():
             self.journal = Journal(job.journal, job.file, request.digest(model))

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from ..pipeline import Settings
 
 WITH_CHARACTERS = {"alto", "hocr", "json", "jsonl", "page", "template"}
-WITH_PICTURES = {"html", "overlay", "pdf"}
 STREAMED = {"txt", "jsonl"}  # written page by page to standard output
 JOINABLE = {"txt", "jsonl", "md"}  # of which standard output can hold several documents
 BINARY = {"overlay", "pdf"}

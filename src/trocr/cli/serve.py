@@ -14,7 +14,7 @@ import typer
 from ..errors import UsageError
 from ..serving import serve_extra
 from ..serving.settings import MIB, ServeSettings
-from .options import BatchSize
+from .options import BatchSize, Detector
 
 KEYS_VARIABLE = "TROCR_API_KEYS"
 _USUAL = ServeSettings()
@@ -46,9 +46,7 @@ def serve(
             min=1, metavar="N", help="Processes that read.  [default: one for each --device]"
         ),
     ] = None,
-    detector: Annotated[
-        str, typer.Option(metavar="NAME", help="What finds the lines: auto, rapidocr or plain.")
-    ] = _USUAL.detector,
+    detector: Detector = _USUAL.detector,
     batch_size: BatchSize = _USUAL.batch_size,
     max_body_mib: Annotated[
         float, typer.Option(metavar="N", help="Of one request.")

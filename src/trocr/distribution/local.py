@@ -13,6 +13,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
+from ..cores import usable_cores
 from ..errors import TrOCRError
 from .ledger import Ledger, Request
 from .process import ENVIRONMENT
@@ -33,14 +34,7 @@ def devices_of(device: str, workers: int | None) -> list[str]:
         return [f"cuda:{at % gpus}" for at in range(workers or gpus)]
     own = "cpu" if device == "auto" else device
     alone = device not in ("auto", "cpu")
-    return [own] * (workers or (1 if alone else cores()))
-
-
-def cores() -> int:
-    """That this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return [own] * (workers or (1 if alone else usable_cores()))
 
 
 def read_here(ledger: Ledger, task: Task, output: str, device: str) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ..cores import usable_cores
 from ..document import Page
 from ..errors import ImageError, TrOCRError, UsageError
 from ..image import reason
@@ -17,7 +18,6 @@ from ..pipeline import page_steps, read_stream
 from .fetching import Fetcher
 from .files import Folder
 from .ledger import Ledger, Request
-from .local import cores
 from .process import ENVIRONMENT, give_back_memory, use_one_thread
 from .reading import End, Reading, opened
 from .shards import Writer
@@ -268,7 +268,7 @@ def _connected(address: str) -> Any:
         raise UsageError(
             "A cluster needs Ray, which is not installed.", 'Run pip install "trocr[ray]".'
         ) from None
-    own: dict[str, Any] = {"include_dashboard": False, "num_cpus": cores()}
+    own: dict[str, Any] = {"include_dashboard": False, "num_cpus": usable_cores()}
     try:
         ray.init(
             log_to_driver=False,

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from ..document import Document, Page, as_dict
 from ..errors import ImageError
 from ..pages import PageFailure, PageImage, read_pages
-from ..pages.inputs import NamedBytes
 from ..pipeline import read_stream
 from .fetching import Fetcher
 from .task import Task
@@ -112,11 +111,10 @@ def opened(
         else:
             reading.sha256, reading.size = hashlib.sha256(data).hexdigest(), len(data)
             reading.original = data if task.needs_original else None
-            source = NamedBytes(data, reading.name)
-            del data
             keep_text = task.settings.keep_text
             pages = read_pages(
-                source,
+                data,
+                name=reading.name,
                 pages=task.pages,
                 password=task.password,
                 dpi=task.dpi,

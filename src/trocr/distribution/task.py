@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 from ..errors import UsageError
 from ..pipeline import Settings
-from ..writers import FORMATS
+from ..writers import FORMATS, WITH_PICTURES
 from ..writers import Options as WriterOptions
 
 if TYPE_CHECKING:
     from ..recognizer import Recognizer
 
 SHARDS = ("jsonl", "parquet")
-WITH_PICTURES = {"html", "overlay", "pdf"}
 
 
 @dataclass(frozen=True)

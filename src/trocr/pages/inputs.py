@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import io
 import os
 import re
 from collections.abc import Iterator
@@ -40,14 +39,6 @@ class Input:
     item: Any
     name: str
     relative: PurePath
-
-
-class NamedBytes(io.BytesIO):
-    """What is in memory and has a name."""
-
-    def __init__(self, data: bytes, name: str) -> None:
-        super().__init__(data)
-        self.name = name
 
 
 def find_inputs(source: Any, suffixes: re.Pattern[str] = SUFFIXES) -> Iterator[Input | PageFailure]:

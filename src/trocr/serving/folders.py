@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..corrections.lines import name_of
+
 DOCUMENT = "document.json"
 ORIGINAL = "original"
 PAGES = "pages"
@@ -29,4 +31,4 @@ def line_name(page: int, line: int) -> str:
         line: on the page, in reading order, from 1.
     """
     stem = Path(DOCUMENT).stem + (f"-p{page}" if page > 1 else "")
-    return f"{stem}/{stem}_{line:04d}"
+    return name_of(stem, line - 1)

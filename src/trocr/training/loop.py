@@ -19,7 +19,7 @@ from .data import Batch, MixedLines, lane_batches, plain_batches
 from .interruption import Interruption
 from .loss import JointLoss
 from .plan import TrainingPlan, configured_plan
-from .precision import Precision
+from .precision import Precision, denormals_flushed
 from .preparation import preparation_for
 from .replicas import Replicas
 from .report import Meter, Report
@@ -72,7 +72,6 @@ class Trainer:
         self.section = plan.optimization
         self.tokenizer = plan.processor.tokenizer
         self.preparation = preparation_for(plan.processor.image_processor)
-        torch.set_flush_denormal(True)
         self.model = plan.model.to(self.replicas.device)
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
         self.optimizer = Optimizer(self.model, self.section)
@@ -139,7 +138,7 @@ class Trainer:
         first_step = self.step
         lanes = [self._lane(lines, *position) for position in self.position]
         meter = Meter(self.replicas)
-        with Interruption() as interruption:
+        with denormals_flushed(), Interruption() as interruption:
             if self.step == 0 and self.plan.begins_trained:
                 self._validate(validation, report)
             while self._goes_on(interruption):

@@ -17,6 +17,8 @@ from .options import Options, Pictures
 
 __all__ = [
     "FORMATS",
+    "WITHOUT_WORDS",
+    "WITH_PICTURES",
     "Format",
     "Options",
     "Pictures",
@@ -62,6 +64,8 @@ FORMATS = {
     "html": Format(".html", _lazy("html_report")),
     "template": Format("", _lazy("template")),
 }
+WITH_PICTURES = {"html", "overlay", "pdf"}
+WITHOUT_WORDS = {"txt", "md"}  # need no places of words, but `txt` for its layout
 _ALSO = {".text": "txt", ".markdown": "md", ".xml": "alto", ".png": "overlay", ".htm": "html"}
 
 

@@ -8,7 +8,6 @@ from .problems import Problem
 
 DEFAULT = "json"
 FORMATS = tuple(MEDIA_TYPES)
-WITHOUT_WORDS = ("txt", "md")
 ACCEPTED = {
     "*/*": DEFAULT,
     "application/*": DEFAULT,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import atexit
 import multiprocessing
-import os
 import queue
 import signal
 import threading
@@ -13,6 +12,7 @@ import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 
+from ...cores import usable_cores
 from ..settings import ServeSettings
 from .wire import FromWorker, Quit, ToWorker
 from .worker import main
@@ -85,8 +85,7 @@ class WorkerProcess:
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        threads = max(1, (cores or 1) // self._settings.workers)
+        threads = max(1, usable_cores() // self._settings.workers)
         process = context.Process(
             target=main,
             args=(theirs, self._settings, self._device, threads),

@@ -9,11 +9,12 @@ from fastapi.responses import Response
 
 from ....document import Word
 from ....line_result import LineResult
+from ....writers import WITHOUT_WORDS
 from ...logs import note
 from ...messages import Failed, LineOptions, LineResults, Output, ReadDocument, ReadLines, Upload
 from ..answers import as_file, as_json, last_of
 from ..documentation import DOCUMENT_BODY, LINES, LINES_BODY, READ
-from ..negotiation import WITHOUT_WORDS, chosen_format
+from ..negotiation import chosen_format
 from ..problems import Problem
 from ..queries import DocumentQuery, LinesAsked, ReadAsked
 from ..service import Service, TheService
