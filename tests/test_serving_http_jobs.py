@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -15,6 +19,7 @@ from serving_fakes import PAGE, usual
 from serving_fakes import PNG as PICTURE
 
 from trocr.serving.http.event_log import EventLog
+from trocr.serving.http.jobs_folder import JobsFolder
 from trocr.serving.messages import Done, Export, Failed, PageFailed, PageRead, PageStarted
 
 make = pytest.fixture(making)
@@ -191,6 +196,19 @@ def test_jobs_are_named_unguessably(make: Make) -> None:
         assert client.get(f"/v1/jobs/{id}").status_code in (404, 405, 422)
 
 
+def test_a_job_belongs_to_its_key(make: Make) -> None:
+    client = make(api_keys=("ours", "theirs"))
+    ours, theirs = ({"X-API-Key": key} for key in ("ours", "theirs"))
+    path = client.post("/v1/jobs", content=b"abc", headers={**PNG, **ours}).json()["url"]
+    asked = [("GET", ""), ("GET", "/events"), ("GET", "/pages/1"), ("GET", "/document")]
+    asked += [("GET", "/corrections"), ("PUT", "/corrections"), ("GET", "/training-set")]
+    for method, rest in [*asked, ("DELETE", "")]:
+        answer = client.request(method, path + rest, headers=theirs, json={"lines": []})
+        problem(answer, 404, "no-job")
+    assert client.get(path, headers=ours).status_code == 200
+    assert client.get(f"{path}/events", headers={"Authorization": "Bearer ours"}).status_code == 200
+
+
 def test_there_is_room_for_so_many_jobs(make: Make) -> None:
     client = make(max_jobs=2)
     first, second = submitted(client), submitted(client)
@@ -227,6 +245,33 @@ def test_nothing_is_left_on_disk(make: Make) -> None:
     assert root.exists()
     client.__exit__(None, None, None)
     assert not root.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such locks")
+def test_what_a_killed_server_left_is_removed(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    script = (
+        "import os; from trocr.serving.http.jobs_folder import JobsFolder; ours = JobsFolder();"
+        "print(ours.path, flush=True); os._exit(9)"
+    )
+    command = [sys.executable, "-c", script]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    left, living, other = Path(done.stdout.strip()), JobsFolder(), tmp_path / "trocr-jobs-other"
+    assert left.parent == tmp_path
+    (left / "job").mkdir()
+    other.mkdir()
+    make()
+    end = time.monotonic() + 10
+    while left.exists():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert living.path.exists()
+    assert other.exists()  # nothing says that it is a server's
+    living.remove()
+    assert not living.path.exists()
 
 
 def test_a_busy_pool_refuses_jobs_and_none_is_left(make: Make) -> None:

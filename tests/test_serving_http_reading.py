@@ -286,6 +286,14 @@ def test_files_outside_the_web_page_are_not_served(make: Make) -> None:
         assert client.get(f"/static/{path}").status_code == 404
 
 
+@pytest.mark.parametrize("path", ["/", "/healthz", "/readyz"])
+def test_a_head_is_as_its_answer(make: Make, path: str) -> None:
+    client = make()
+    head, answer = client.head(path), client.get(path)
+    assert head.status_code == answer.status_code == 200
+    assert head.headers["content-length"] == answer.headers["content-length"]
+
+
 def test_models(make: Make) -> None:
     answer = make(models=("fast", "/srv/models/mine")).get("/v1/models").json()
     assert answer["default"] == "fast"

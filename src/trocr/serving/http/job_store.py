@@ -7,7 +7,6 @@ import contextlib
 import logging
 import secrets
 import shutil
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -21,6 +20,7 @@ from ..settings import ServeSettings
 from .answers import json_bytes
 from .event_log import EventLog
 from .job_events import described
+from .jobs_folder import JobsFolder, remove_leftovers
 from .pool_interface import Running
 
 _PATIENCE = 5.0  # seconds, for a task to end that was cancelled
@@ -31,9 +31,10 @@ class Job:
     """A document that is read.
 
     Args:
-        id: cannot be guessed; who knows it may see the job.
+        id: cannot be guessed.
         name: of the upload, for people.
         model: that reads.
+        owner: the number of the key that it was made with; no other may see it.
         root: folder of the job.
 
     Attributes:
@@ -45,8 +46,8 @@ class Job:
         used: when anybody last asked for it; of ``time.monotonic``.
     """
 
-    def __init__(self, id: str, name: str, model: str, root: Path) -> None:
-        self.id, self.name, self.model, self.root = id, name, model, root
+    def __init__(self, id: str, name: str, model: str, owner: int | None, root: Path) -> None:
+        self.id, self.name, self.model, self.owner, self.root = id, name, model, owner, root
         self.folder = root / "document"
         self.folder.mkdir(parents=True)
         self.events = EventLog(root / "events")
@@ -130,17 +131,18 @@ class JobStore:
 
     def __init__(self, settings: ServeSettings) -> None:
         self._settings = settings
-        self._root = tempfile.TemporaryDirectory(prefix="trocr-jobs-", ignore_cleanup_errors=True)
+        self._folder = JobsFolder()
         self._jobs: dict[str, Job] = {}
 
     def __iter__(self) -> Iterator[Job]:
         return iter(list(self._jobs.values()))
 
-    def get(self, id: str) -> Job | None:
-        """The job of that name, which counts as used now."""
+    def get(self, id: str, owner: int | None) -> Job | None:
+        """The job of that name, if it is this one's; it counts as used now."""
         job = self._jobs.get(id)
-        if job:
-            job.used = time.monotonic()
+        if job is None or job.owner != owner:
+            return None
+        job.used = time.monotonic()
         return job
 
     def counts(self) -> Mapping[str, int]:
@@ -170,10 +172,10 @@ class JobStore:
             raise Busy(max(1.0, oldest + kept - time.monotonic()) if done else 10.0)
         await self.forget(min(free, key=lambda job: job.used))
 
-    def add(self, name: str, model: str) -> Job:
+    def add(self, name: str, model: str, owner: int | None) -> Job:
         """A new job, of which nothing is read yet."""
         id = secrets.token_urlsafe(18)
-        job = self._jobs[id] = Job(id, name, model, Path(self._root.name) / id)
+        job = self._jobs[id] = Job(id, name, model, owner, self._folder.path / id)
         return job
 
     async def forget(self, job: Job) -> None:
@@ -183,7 +185,8 @@ class JobStore:
         await asyncio.to_thread(shutil.rmtree, job.root, ignore_errors=True)
 
     async def forget_old_ones(self) -> None:
-        """For ever: forget jobs whose time is over."""
+        """For ever: forget jobs whose time is over; first what dead servers left of theirs."""
+        await asyncio.to_thread(remove_leftovers)
         while True:
             await asyncio.sleep(min(10.0, self._settings.job_keep_seconds / 4))
             oldest = time.monotonic() - self._settings.job_keep_seconds
@@ -197,7 +200,7 @@ class JobStore:
         for job in self:
             await job.cancel()
         self._jobs.clear()
-        await asyncio.to_thread(self._root.cleanup)
+        await asyncio.to_thread(self._folder.remove)
 
 
 def status_of(job: Job, expires: datetime | None) -> dict[str, Any]:

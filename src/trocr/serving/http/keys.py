@@ -12,6 +12,8 @@ from .problems import Problem
 class KeyCheck:
     """A dependency of routes that want a key, as ``Authorization: Bearer`` or ``X-API-Key``.
 
+    It notes which one it was, for `owner_of`.
+
     Args:
         keys: that are good; empty: none is wanted.
     """
@@ -24,7 +26,10 @@ class KeyCheck:
         Raises:
             Problem: there is no key, or a wrong one.
         """
-        if self._keys and not self._is_known(_key_of(request)):
+        if not self._keys:
+            return
+        request.state.owner = self._number_of(_key_of(request))
+        if request.state.owner is None:
             raise Problem(
                 401,
                 "key",
@@ -33,9 +38,16 @@ class KeyCheck:
                 headers={"WWW-Authenticate": "Bearer"},
             )
 
-    def _is_known(self, given: bytes) -> bool:
+    def _number_of(self, given: bytes) -> int | None:
         """In a time that says nothing about the keys: all are compared."""
-        return sum(hmac.compare_digest(given, key) for key in self._keys) > 0
+        same = [number for number, key in enumerate(self._keys) if hmac.compare_digest(given, key)]
+        return same[0] if same else None
+
+
+def owner_of(request: Request) -> int | None:
+    """The number of the key that came with a request; None where none is wanted."""
+    owner: int | None = getattr(request.state, "owner", None)
+    return owner
 
 
 def _key_of(request: Request) -> bytes:

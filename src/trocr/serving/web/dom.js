@@ -4,6 +4,9 @@ export const byId = (id) => document.getElementById(id);
 /** A copy of what is in a template. */
 export const copied = (id) => byId(id).content.firstElementChild.cloneNode(true);
 
+/** An element that holds a text. */
+export const made = (tag, text) => Object.assign(document.createElement(tag), { textContent: text });
+
 export const several = (count, what) => `${count} ${what}${count === 1 ? "" : "s"}`;
 
 let spokenAt = 0;

@@ -1,6 +1,6 @@
 // The page starts here: models, the key, and files that come in.
 import { keys, request } from "./api.js";
-import { byId, complain } from "./dom.js";
+import { byId, complain, made } from "./dom.js";
 import { recall, sendAll } from "./files.js";
 import { takeFiles } from "./intake.js";
 
@@ -28,13 +28,12 @@ byId("cancel-key").addEventListener("click", () => byId("ask-key").close());
 
 async function showModels() {
   const { models, default: usual } = await (await request("v1/models")).json();
-  const describe = () => {
-    const { name, description } = models[byId("model").selectedIndex];
-    byId("about-model").textContent = description ? `${name}: ${description.replaceAll("`", "")}` : "";
-  };
   byId("model").replaceChildren(...models.map(({ name }) => new Option(name, name, false, name === usual)));
-  byId("model").addEventListener("change", describe);
-  describe();
+  byId("about-models").replaceChildren(
+    ...models
+      .filter(({ description }) => description)
+      .flatMap(({ name, description }) => [made("dt", name), made("dd", description.replaceAll("`", ""))]),
+  );
 }
 
 const start = () => showModels().then(recall).catch(complain);

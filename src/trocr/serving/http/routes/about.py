@@ -35,12 +35,14 @@ async def models(service: TheService) -> Response:
     return as_json({"default": names[0], "models": listed})
 
 
+@public.head("/healthz", include_in_schema=False)
 @public.get("/healthz", responses=HEALTH)
 async def alive() -> Response:
     """The process answers."""
     return as_json({"status": "alive"})
 
 
+@public.head("/readyz", include_in_schema=False)
 @public.get("/readyz", responses=HEALTH)
 async def ready(service: TheService) -> Response:
     """Requests are accepted: all models are loaded, and the server does not stop."""
@@ -58,7 +60,7 @@ async def metrics(service: TheService, request: Request) -> Response:
     return Response(content, media_type=media_type)
 
 
-@public.get("/", include_in_schema=False)
+@public.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
 async def page() -> Response:
     """The web page."""
     return FileResponse(WEB / "index.html", headers=_PAGE_HEADERS)

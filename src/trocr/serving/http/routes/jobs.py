@@ -28,6 +28,7 @@ from ..documentation import (
     TRAINING_SET,
 )
 from ..job_store import DONE, Job, status_of
+from ..keys import owner_of
 from ..negotiation import chosen_format
 from ..problems import Problem
 from ..queries import DocumentAsked, FormatAsked
@@ -39,8 +40,10 @@ _LARGEST = 10**9
 router = APIRouter(tags=["jobs"])
 
 
-async def _job(service: TheService, id: Annotated[str, Path(max_length=100)]) -> Job:
-    if job := service.jobs.get(id):
+async def _job(
+    service: TheService, request: Request, id: Annotated[str, Path(max_length=100)]
+) -> Job:
+    if job := service.jobs.get(id, owner_of(request)):
         return job
     raise Problem(404, "no-job", "There is no such job.", "Jobs are forgotten after a while.")
 
@@ -65,7 +68,7 @@ async def submit(service: TheService, request: Request, query: DocumentAsked) ->
     async with service.body(request) as body:
         upload = await one_file(service, body, query.name)
         await service.jobs.make_room()
-        job = service.jobs.add(upload.name, options.model)
+        job = service.jobs.add(upload.name, options.model, owner_of(request))
         task = document_task(upload, options, query, request, line_events=True, folder=job.folder)
         try:
             job.begin(service.submit(task, query.deadline(settings.job_seconds)))
