@@ -197,11 +197,13 @@ def test_a_run_goes_on_where_it_was(scans: Path, tmp_path: Path) -> None:
     for page in pages[6:]:
         page.rename(tmp_path / page.name)
     run(tmp_path / "out", scans, unit_size=3)
+    before = shards(tmp_path / "out")
     for page in pages[6:]:
         (tmp_path / page.name).rename(page)
     status = run(tmp_path / "out", scans, unit_size=3)
-    assert shards(tmp_path / "out") == shards(tmp_path / "undisturbed")
-    assert status.runs == 2
+    assert records(tmp_path / "out") == records(tmp_path / "undisturbed")
+    assert before.items() <= shards(tmp_path / "out").items()
+    assert (status.runs, status.done) == (2, 10)
 
 
 def test_other_settings_are_refused(scans: Path, tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from trocr.distribution.entries import Entry, Fault
+from trocr.distribution.entries import Container, Entry, Fault
 from trocr.distribution.intake import Intake
+from trocr.distribution.listing import Found
 from trocr.distribution.lock import Lock, is_going_on
 from trocr.distribution.manifest import Manifest
 from trocr.distribution.status import status_of
@@ -23,7 +24,8 @@ def entries(count: int, *, changed: int | None = None) -> Iterator[Entry]:
         yield Entry(name, name, None, 1000, stamp)
 
 
-def filled(folder: Path, count: int, unit_size: int = 10) -> Manifest:
+def filled(folder: Path, count: int, unit_size: int = 80) -> Manifest:
+    """By default all are the last, in units of 10."""
     manifest = Manifest(folder, write=True)
     manifest.begin({"model": "m"})
     take_all(Intake(manifest, entries(count), unit_size))
@@ -53,7 +55,7 @@ def test_two_hundred_thousand_entries(tmp_path: Path) -> None:
     status = status_of(again, going_on=False)
     assert (status.entries, status.done, status.left) == (200_000, 50_000, 150_000)
     assert status.pages == 100_000
-    assert len(again.todo(10_000)) == 1500
+    assert len(again.todo(10_000)) == 1508
 
 
 def test_units_do_not_depend_on_where_listing_was_cut_off(tmp_path: Path) -> None:
@@ -68,16 +70,36 @@ def test_units_do_not_depend_on_where_listing_was_cut_off(tmp_path: Path) -> Non
     assert status_of(cut, going_on=False).listed is True
 
 
+def test_the_last_units_are_small(tmp_path: Path) -> None:
+    manifest = filled(tmp_path, 40, unit_size=16)
+    sizes = [len(manifest.unit(number).entries) for number in manifest.todo(100)]
+    assert sizes == [16] + 12 * [2]
+
+
+def test_an_archive_is_listed_once_all_its_entries_are_in_units(tmp_path: Path) -> None:
+    manifest = Manifest(tmp_path, write=True)
+    manifest.begin({"model": "m"})
+    found: list[Found] = list(entries(3000))
+    found.insert(1500, Container("/scans/a.tar", "new", whole=True))
+    intake = Intake(manifest, iter(found), 600)
+    seen = []
+    for _ in range(3):
+        intake.step()
+        is_listed = manifest.is_listed("/scans/a.tar", "new")
+        seen.append((manifest.counters()["listed"], is_listed))
+    assert seen == [(0, False), (1200, False), (1800, True)]
+
+
 def test_a_changed_entry_opens_its_unit_alone(tmp_path: Path) -> None:
     manifest = filled(tmp_path, 30)
     read(manifest, 3)
     before = manifest.unit(11).key
-    take_all(Intake(manifest, entries(30, changed=15), 10))
+    take_all(Intake(manifest, entries(30, changed=15), 80))
     assert manifest.todo(10) == [11]
     assert manifest.unit(11).key != before
     assert manifest.garbage() == [before]
     assert manifest.counters()["done"] == 20
-    take_all(Intake(manifest, entries(30), 10))
+    take_all(Intake(manifest, entries(30), 80))
     assert manifest.unit(11).key == before
     assert before not in manifest.garbage()
 
@@ -85,7 +107,7 @@ def test_a_changed_entry_opens_its_unit_alone(tmp_path: Path) -> None:
 def test_what_changed_while_it_was_read_is_not_noted(tmp_path: Path) -> None:
     manifest = filled(tmp_path, 10)
     unit = manifest.unit(1)
-    take_all(Intake(manifest, entries(10, changed=3), 10))
+    take_all(Intake(manifest, entries(10, changed=3), 80))
     outcomes = [Outcome(each.number, 1) for each in unit.entries]
     assert not manifest.commit(unit, outcomes, 1)
     assert manifest.counters()["done"] == 0

@@ -18,22 +18,30 @@ from ..errors import ImageError, UsageError
 from . import console
 from .options import (
     DEFAULT_MODEL,
+    Allow,
     BatchSize,
+    BoxFiles,
     Detector,
     Device,
     Dpi,
     Draft,
     Dtype,
     KeepText,
+    Layout,
+    Lexicon,
     Model,
     NumBeams,
     PageRanges,
     Password,
+    Regex,
     SingleLines,
+    Template,
+    rule_of,
 )
 
 if TYPE_CHECKING:
     from ..distribution import Status
+    from ..recognizer import Recognizer
 
 STATUS = "status"
 _UNKNOWN = 2  # how many files there will be
@@ -61,6 +69,8 @@ def batch(
             "overlay, html: documents; several with commas. Default: jsonl.",
         ),
     ] = None,
+    template: Template = None,
+    layout: Layout = False,
     list_file: Annotated[
         Path | None, typer.Option("--list", metavar="FILE", help="More INPUT, one a row.")
     ] = None,
@@ -100,11 +110,15 @@ def batch(
     dpi: Dpi = None,
     keep_text: KeepText = False,
     detector: Detector = "auto",
+    boxes: BoxFiles = None,
     model: Model = DEFAULT_MODEL,
     device: Device = "auto",
     dtype: Dtype = "auto",
     draft: Draft = None,
     num_beams: NumBeams = 1,
+    allow: Allow = None,
+    regex: Regex = None,
+    lexicon: Lexicon = None,
     batch_size: BatchSize = 32,
 ) -> None:
     """Read millions of files; a run that was ended by whatever goes on with the same command.
@@ -113,6 +127,7 @@ def batch(
     trocr batch scans/ -o read
     trocr batch "shards/*.tar" s3://bucket/more/ -o read --format parquet
     trocr batch crops.parquet -o read --lines --workers 8
+    trocr batch amounts/ -o read --lines --allow "0-9.,"
     trocr batch --list files.txt -o read --format txt,pdf
     trocr batch status read
 
@@ -122,7 +137,7 @@ def batch(
 
     \b
     Exit codes: 0 fine; 2 wrong usage; 3 some files or pages could not be read, the others were;
-    4 the model cannot be loaded; 6 the output cannot be written; 130 interrupted.
+    4 the model, 5 the boxes cannot be read; 6 the output cannot be written; 130 interrupted.
     """
     names = [name.strip().lower() for each in output or [] for name in each.split(",")]
     if inputs and inputs[0] == STATUS and out is None:
@@ -130,27 +145,33 @@ def batch(
         return
     if out is None or not (inputs or list_file):
         raise UsageError("INPUT and -o OUTPUT are needed.", "trocr batch scans/ -o read")
+    if lines and boxes:
+        raise UsageError("--lines and --boxes exclude each other.", "Lines need no boxes.")
     from ..distribution import Plan, Task, formats_of, mirrored, read_list, run_batch, state_of
-    from ..pipeline import Settings
-    from ..recognizer import load
-    from ..writers import WITHOUT_WORDS
+    from ..pipeline import Boxes, Settings
+    from ..writers import WITHOUT_WORDS, Options
+    from .request import rehearse
 
-    formats = formats_of(names)
+    writing = Options(password=password, layout=layout, template=template)
+    formats = formats_of(names, writing)
     reading: dict[str, Any] = {
         "lines": lines,
         "detector": detector,
         "keep_text": keep_text,
         "num_beams": num_beams,
-        "words": not set(formats) <= WITHOUT_WORDS,
+        "words": layout or not set(formats) <= WITHOUT_WORDS,
+        **rule_of(allow, regex, lexicon),
     }
     selection: dict[str, Any] = {"pages": pages, "dpi": dpi, "column": column}
     what: dict[str, Any] = {"dtype": dtype, "draft": draft}
+    files: dict[str, Any] = {"boxes": _version(boxes), "template": _version(template)}
     given = inputs or []
     task = Task(
-        load=partial(load, model, **what),
-        settings=Settings(batch_size=batch_size, **reading),
+        load=partial(_load, model, **what),
+        settings=Settings(batch_size=batch_size, boxes=Boxes(boxes) if boxes else None, **reading),
         formats=formats,
         password=password,
+        writing=writing,
         mirrored="" if list_file else mirrored(given),
         **selection,
     )
@@ -158,7 +179,15 @@ def batch(
         inputs=chain(given, read_list(str(list_file)) if list_file else ()),
         output=out,
         state=state_of(out, state),
-        settings=_settings(model, {"format": ",".join(formats), **what, **reading, **selection}),
+        settings={
+            **_settings_of(model),
+            **what,
+            **reading,
+            **selection,
+            **files,
+            "format": ",".join(formats),
+            "layout": layout,
+        },
         device=device,
         workers=workers,
         ray=ray,
@@ -166,6 +195,7 @@ def batch(
         unit_size=unit_size or (1024 if lines else 64),
         retry=retry,
     )
+    rehearse(task.documents, writing)
     with console.Bar(_UNKNOWN, "files") as bar:
         status = run_batch(task, replace(plan, progress=_shown_on(bar)))
     print(*_rows(status), sep="\n", file=sys.stderr)
@@ -187,18 +217,38 @@ def _shown_on(bar: console.Bar) -> Callable[[Mapping[str, int], int], None]:
     return progress
 
 
-def _settings(model: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """All that decides what is read, by the names of its options."""
+def _load(model: str, device: str, **options: Any) -> Recognizer:
+    """In the process that reads: the one that hands out work need not import torch."""
+    from ..recognizer import load
+
+    return load(model, device, **options)
+
+
+def _settings_of(model: str) -> dict[str, Any]:
+    """What says which model reads."""
     from .. import __version__
     from ..bundled import bundled_folder
 
     folder = Path(model)
     own = folder.is_dir() and bundled_folder(model) is None
-    files = sorted(folder.iterdir()) if own else []
-    about = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    version = hashlib.sha256(repr(about).encode()).hexdigest()[:12] if own else None
     name = str(folder.resolve()) if own else model
-    return {"trocr": __version__, "model": name, "files of the model": version, **chosen}
+    return {
+        "trocr": __version__,
+        "model": name,
+        "files of the model": _version(folder) if own else None,
+    }
+
+
+def _version(path: Path | None) -> str | None:
+    """A digest of names, sizes and times of change: of a file, or of all that a folder holds."""
+    if path is None:
+        return None
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    try:
+        about = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error}.", "Check the name.") from None
+    return hashlib.sha256(repr(about).encode()).hexdigest()[:12]
 
 
 def _print_status(names: Sequence[str], formats: Sequence[str]) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from ..bundled import DEFAULT_MODEL as DEFAULT_MODEL
+from ..errors import UsageError
 
 if TYPE_CHECKING:
     from ..recognizer import Recognizer
@@ -57,6 +59,27 @@ KeepText = Annotated[
 SingleLines = Annotated[
     bool, typer.Option("--lines", help="Each picture is one line; nothing is searched for.")
 ]
+BoxFiles = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="PATH",
+        help="Where the lines are: PAGE, ALTO, JSON, or text with left top right bottom; "
+        "or a folder of such files, named like what is read.",
+    ),
+]
+Allow = Annotated[str | None, typer.Option(metavar="SET", help="Only these characters, e.g. 0-9./")]
+Regex = Annotated[
+    str | None, typer.Option(metavar="PATTERN", help="Every line matches this pattern.")
+]
+Lexicon = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Only the texts of this file, one a line.")
+]
+Template = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="A Jinja template, for any other format.")
+]
+Layout = Annotated[
+    bool, typer.Option("--layout", help="Text keeps columns and gaps as on the page.")
+]
 BatchSize = Annotated[int, typer.Option(min=1, metavar="N", help="Lines in one pass of the model.")]
 
 
@@ -71,3 +94,32 @@ class ChosenModel(NamedTuple):
         from ..recognizer import load
 
         return load(self.name, self.device, draft=self.draft)
+
+
+def rule_of(allow: str | None, regex: str | None, lexicon: Path | None) -> dict[str, Any]:
+    """The one constraint that was given, as an argument of ``read_lines``.
+
+    Raises:
+        UsageError: several, or a lexicon that cannot be read.
+    """
+    given = {"allow": allow, "regex": regex, "lexicon": lexicon}
+    given = {name: value for name, value in given.items() if value is not None}
+    if len(given) > 1:
+        raise UsageError(
+            f"--{' and --'.join(given)} exclude each other.",
+            "Use one; a regex can say what the others say.",
+        )
+    return given if lexicon is None else {"lexicon": _read_lexicon(lexicon)}
+
+
+def _read_lexicon(path: Path) -> list[str]:
+    try:
+        rows = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"Cannot read the lexicon {path}: {error}.", "It is UTF-8 text, one entry a line."
+        ) from None
+    entries = [row.strip() for row in rows if row.strip()]
+    if not entries:
+        raise UsageError(f"The lexicon {path} is empty.", "Give one entry a line.")
+    return entries

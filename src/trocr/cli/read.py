@@ -12,18 +12,25 @@ import typer
 from ..errors import ImageError, UsageError
 from .options import (
     DEFAULT_MODEL,
+    Allow,
     BatchSize,
+    BoxFiles,
     ChosenModel,
     Detector,
     Device,
     Dpi,
     Draft,
     KeepText,
+    Layout,
+    Lexicon,
     Model,
     NumBeams,
     PageRanges,
     Password,
+    Regex,
     SingleLines,
+    Template,
+    rule_of,
 )
 
 STDIN = "-"
@@ -56,12 +63,8 @@ def read(
             "commas. Default: by the name of the file, else txt.",
         ),
     ] = None,
-    template: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A Jinja template, for any other format.")
-    ] = None,
-    layout: Annotated[
-        bool, typer.Option("--layout", help="Text keeps columns and gaps as on the page.")
-    ] = False,
+    template: Template = None,
+    layout: Layout = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Read again what is done, and replace its files.")
     ] = False,
@@ -74,27 +77,14 @@ def read(
     ] = False,
     lines: SingleLines = False,
     detector: Detector = "auto",
-    boxes: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="PATH",
-            help="Where the lines are: PAGE, ALTO, JSON, or text with left top right bottom; "
-            "or a folder of such files, named like FILES.",
-        ),
-    ] = None,
+    boxes: BoxFiles = None,
     model: Model = DEFAULT_MODEL,
     device: Device = "auto",
     draft: Draft = None,
     num_beams: NumBeams = 1,
-    allow: Annotated[
-        str | None, typer.Option(metavar="SET", help="Only these characters, e.g. 0-9./")
-    ] = None,
-    regex: Annotated[
-        str | None, typer.Option(metavar="PATTERN", help="Every line matches this pattern.")
-    ] = None,
-    lexicon: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Only the texts of this file, one a line.")
-    ] = None,
+    allow: Allow = None,
+    regex: Regex = None,
+    lexicon: Lexicon = None,
     batch_size: BatchSize = 32,
 ) -> None:
     """Read whole pages: their lines are found, read, and put in order.
@@ -127,7 +117,7 @@ def read(
     Exit codes: 0 fine; 2 wrong usage; 3 some pages or files could not be read, the others were;
     4 the model, 5 the boxes cannot be read; 6 the output cannot be written; 130 interrupted.
     """
-    reading = {"num_beams": num_beams, "batch_size": batch_size, **_rule(allow, regex, lexicon)}
+    reading = {"num_beams": num_beams, "batch_size": batch_size, **rule_of(allow, regex, lexicon)}
     chosen = ChosenModel(model, device, draft)
     if lines:
         _read_lines(files, out, output or [], chosen, reading)
@@ -160,38 +150,13 @@ def read(
         **reading,
     )
     request = Request(formats, options, settings, pages, password, dpi, allow_private, overwrite)
-    rehearse(request)
+    rehearse(formats, options)
     tally = Tally(done_before=len(jobs) - len(todo))
     read_documents(todo, failures, request, chosen, tally)
     if folder:
         print(*tally.rows(), sep="\n", file=sys.stderr)
     if tally.failures:
         raise typer.Exit(ImageError.exit_code)
-
-
-def _rule(allow: str | None, regex: str | None, lexicon: Path | None) -> dict[str, Any]:
-    """The one constraint that was given, as an argument of ``read_lines``."""
-    given = {"allow": allow, "regex": regex, "lexicon": lexicon}
-    given = {name: value for name, value in given.items() if value is not None}
-    if len(given) > 1:
-        raise UsageError(
-            f"--{' and --'.join(given)} exclude each other.",
-            "Use one; a regex can say what the others say.",
-        )
-    return given if lexicon is None else {"lexicon": _read_lexicon(lexicon)}
-
-
-def _read_lexicon(path: Path) -> list[str]:
-    try:
-        rows = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"Cannot read the lexicon {path}: {error}.", "It is UTF-8 text, one entry a line."
-        ) from None
-    entries = [row.strip() for row in rows if row.strip()]
-    if not entries:
-        raise UsageError(f"The lexicon {path} is empty.", "Give one entry a line.")
-    return entries
 
 
 def _read_lines(

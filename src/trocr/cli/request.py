@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,7 +68,7 @@ def _version(path: str | Path | None) -> list[Any]:
     return [path, [file.stat().st_mtime_ns for file in files]]
 
 
-def rehearse(request: Request) -> None:
+def rehearse(formats: Iterable[str], options: Options) -> None:
     """Write a tiny page in every format, to nowhere, before hours of reading.
 
     Raises:
@@ -79,8 +79,8 @@ def rehearse(request: Request) -> None:
         "a", rectangle((8, 8, 24, 24)), ((8, 20), (24, 20)), 0.5, (Word("a", (8, 8, 24, 24)),)
     )
     document = Document((Page(64, 32, (Region((line,)),)),), "page.png", "printed")
-    options = replace(request.options, pages=[picture], original=None)
-    for format in request.formats:
+    options = replace(options, pages=[picture], original=None)
+    for format in formats:
         render(document, format, options)
 
 

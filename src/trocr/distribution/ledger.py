@@ -60,7 +60,7 @@ class Ledger:
         """Units to read, at most `count`, but for those that are being read."""
         numbers = self.manifest.todo(len(active) + count)
         free = [number for number in numbers if number not in active][:count]
-        return [Request(number, self.manifest.unit(number).deaths > 0) for number in free]
+        return [Request(number, self.manifest.deaths(number) > 0) for number in free]
 
     def finish(self, unit: Unit, outcomes: tuple[Outcome, ...]) -> None:
         """A unit was read, and its files are in their place.

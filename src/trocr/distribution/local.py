@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from glob import glob
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -23,18 +25,26 @@ from .worker import Begun, Broken, Fatal, Finished, Message, Progress, Ready, Un
 _AHEAD = 2  # units that a worker has been sent: it need not wait for the next
 _LOST_AT_START = 3  # workers that may die before they have loaded the model
 _SECONDS = 1.0  # to wait for news
+_GPU_FILES = ("/dev/nvidia*", "/dev/nvmap", "/dev/kfd", "/dev/dxg")  # of the drivers of GPUs
 
 
 def devices_of(device: str, workers: int | None) -> list[str]:
     """A device for each worker: GPUs in turn; by default one a GPU, or one a core."""
-    import torch
-
-    gpus = torch.cuda.device_count() if device in ("auto", "cuda") else 0
+    gpus = _gpus() if device in ("auto", "cuda") else 0
     if gpus:
         return [f"cuda:{at % gpus}" for at in range(workers or gpus)]
     own = "cpu" if device == "auto" else device
     alone = device not in ("auto", "cpu")
     return [own] * (workers or (1 if alone else usable_cores()))
+
+
+def _gpus() -> int:
+    """Without torch, which takes a second to import, where Linux has no driver."""
+    if sys.platform == "linux" and not any(map(glob, _GPU_FILES)):
+        return 0
+    import torch
+
+    return torch.cuda.device_count()
 
 
 def read_here(ledger: Ledger, task: Task, output: str, device: str) -> None:
@@ -105,13 +115,25 @@ class Workers:
         return {request.number for worker in self._workers for request in worker.requests}
 
     def _feed(self) -> None:
-        free = _AHEAD * self._count - len(self._active)
-        for request in self._ledger.next(self._active, free) if free else []:
-            if self._free:
-                self._workers.append(self._started(self._free.pop()))
-            worker = min(self._workers, key=lambda worker: len(worker.requests))
+        active = self._active
+        if len(active) == _AHEAD * self._count:
+            return
+        requests = self._ledger.next(active, _AHEAD * self._count)
+        for at, request in enumerate(requests):
+            worker = self._free_worker(left=len(requests) - at)
+            if worker is None:
+                return
             worker.requests.append(request)
             self._send(worker, request)
+
+    def _free_worker(self, left: int) -> _Worker | None:
+        """Who gets the first of the units that are left; the last wait for who is done first."""
+        if self._free:
+            self._workers.append(self._started(self._free.pop()))
+            return self._workers[-1]
+        worker = min(self._workers, key=lambda worker: len(worker.requests))
+        is_idle, is_full = not worker.requests, len(worker.requests) == _AHEAD
+        return worker if is_idle or (left > self._count and not is_full) else None
 
     def _started(self, device: str) -> _Worker:
         context = multiprocessing.get_context("spawn")
@@ -123,7 +145,7 @@ class Workers:
         theirs.close()
         return _Worker(device, process, ours)
 
-    def _send(self, worker: _Worker, request: Request | None) -> None:
+    def _send(self, worker: _Worker, request: Request) -> None:
         with suppress(OSError):  # it is dead, which `_listen` will hear
             worker.pipe.send(request)
 
@@ -177,12 +199,9 @@ class Workers:
                 )
 
     def _end(self) -> None:
-        """Idle workers end by themselves; others are dropped with what they are reading."""
+        """What a worker was reading is dropped; what it has finished is in its place."""
         for worker in self._workers:
-            if worker.requests or not worker.ready:
-                worker.process.kill()
-            else:
-                self._send(worker, None)
+            worker.process.kill()
         for worker in self._workers:
             worker.process.join()
             worker.pipe.close()

@@ -279,6 +279,11 @@ class Manifest:
         query = "SELECT first FROM units WHERE done = 0 ORDER BY first LIMIT ?"
         return [number for (number,) in self._db.execute(query, (count,))]
 
+    def deaths(self, number: int) -> int:
+        """How often a worker died over the unit of that number."""
+        query = "SELECT deaths FROM units WHERE first = ?"
+        return int(self._db.execute(query, (number,)).fetchone()[0])
+
     def unit(self, number: int) -> Unit:
         """The unit of that number."""
         query = "SELECT last, key, deaths FROM units WHERE first = ?"

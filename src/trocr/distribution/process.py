@@ -6,8 +6,12 @@ import ctypes
 from contextlib import suppress
 
 # For the process to start with. Every new width of a batch makes kernels, of which oneDNN would
-# keep 1,024.
-ENVIRONMENT = {"OMP_NUM_THREADS": "1", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "128"}
+# keep 1,024, and what torch puts around oneDNN (ideep) as many once more.
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "128",
+    "LRU_CACHE_CAPACITY": "16",
+}
 
 
 def use_one_thread() -> None:

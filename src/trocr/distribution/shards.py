@@ -79,7 +79,7 @@ class Writer:
         options = replace(self._task.writing, original=reading.original)
         name = document_name(reading.name, self._task.mirrored)
         for format in self._task.documents:
-            for path, part in files_of(document, f"{name}{suffix_of(format)}", format):
+            for path, part in files_of(document, f"{name}{suffix_of(format, options)}", format):
                 content = render(part, format, options)
                 whole = content if isinstance(content, bytes) else content.encode("utf-8")
                 self._folder.write(str(path), whole)

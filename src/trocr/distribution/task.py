@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import UsageError
 from ..pipeline import Settings
-from ..writers import FORMATS, WITH_PICTURES
+from ..writers import FORMATS, WITH_PICTURES, suffix_of
 from ..writers import Options as WriterOptions
 
 if TYPE_CHECKING:
@@ -57,17 +57,29 @@ class Task:
         return bool(WITH_PICTURES & set(self.formats))
 
 
-def formats_of(names: Sequence[str]) -> tuple[str, ...]:
+def formats_of(names: Sequence[str], writing: WriterOptions) -> tuple[str, ...]:
     """The formats asked for, each once.
 
     Raises:
-        UsageError: an unknown one, or both kinds of shards.
+        UsageError: an unknown one, or both kinds of shards; a template that is missing or not
+            used, or whose files would be called like those of another format.
     """
-    found = tuple(dict.fromkeys(names)) or ("jsonl",)
-    known = [*SHARDS, *(name for name in FORMATS if name not in (*SHARDS, "template"))]
+    found = tuple(dict.fromkeys(names)) or (("template",) if writing.template else ("jsonl",))
+    known = [*SHARDS, *(name for name in FORMATS if name not in SHARDS)]
     unknown = [name for name in found if name not in known]
     if unknown:
         raise UsageError(f"There is no format {unknown[0]!r}.", f"Formats: {', '.join(known)}.")
     if set(SHARDS) <= set(found):
         raise UsageError("Records are kept as jsonl or as parquet.", "Choose one.")
+    if ("template" in found) != (writing.template is not None):
+        raise UsageError(
+            "The format template and --template belong together.", "Give both, or neither."
+        )
+    suffixes = [suffix_of(name, writing) for name in found if name not in SHARDS]
+    if len(set(suffixes)) < len(suffixes):
+        raise UsageError(
+            f"The files of the template would be called {suffix_of('template', writing)}, like"
+            " those of another format.",
+            "Call the template otherwise: its name without .j2 says how its files end.",
+        )
     return found

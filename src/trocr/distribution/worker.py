@@ -144,9 +144,9 @@ class UnitReader:
 
 
 def main(
-    pipe: Connection[Message, Request | None], task: Task, output: str, state: str, device: str
+    pipe: Connection[Message, Request], task: Task, output: str, state: str, device: str
 ) -> None:
-    """What a worker's process does until it is sent None, or the driver is gone."""
+    """What a worker's process does until the driver kills it, or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it goes to the driver too, which ends us
     threading.Thread(target=_die_with_the_driver, daemon=True).start()
     use_one_thread()
@@ -154,7 +154,8 @@ def main(
         units = UnitReader(task, output, device)
         manifest = Manifest(Path(state))
         pipe.send(Ready())
-        while (request := pipe.recv()) is not None:
+        while True:
+            request = pipe.recv()
             pipe.send(_answer(units, manifest.unit(request.number), request, pipe.send))
     except TrOCRError as error:
         pipe.send(Fatal(type(error), error.message, error.hint))

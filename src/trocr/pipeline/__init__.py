@@ -6,18 +6,20 @@ import itertools
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..bundled import DEFAULT_MODEL
 from ..document import Document, Page
 from ..errors import UsageError
 from ..pages import Input, PageFailure, find_inputs, read_pages
-from ..recognizer import Recognizer, load
 from .assembly import line_of
 from .boxes import Boxes
 from .settings import Settings
 from .steps import PageSteps, Unread, page_steps
 from .streaming import read_stream
+
+if TYPE_CHECKING:
+    from ..recognizer import Recognizer
 
 __all__ = [
     "Boxes",
@@ -77,7 +79,7 @@ def read(
         CheckpointError, DataError: a model, or boxes, that cannot be read.
     """
     name = _single(source).name
-    reader = load(model, device) if isinstance(model, (str, Path)) else model
+    reader = _loaded(model, device)
     outcome = read_each(
         source,
         model=reader,
@@ -146,8 +148,14 @@ def read_each(
         embedded_text=keep_text,
         allow_private=allow_private,
     )
-    reader = load(model, device) if isinstance(model, (str, Path)) else model
+    reader = _loaded(model, device)
     return (page for _, page in read_stream(reader, ((None, each) for each in pictures), chosen))
+
+
+def _loaded(model: str | Path | Recognizer, device: str) -> Recognizer:
+    from ..recognizer import load  # imports torch, which `Settings` and pages do without
+
+    return load(model, device) if isinstance(model, (str, Path)) else model
 
 
 def _single(source: Any) -> Input:

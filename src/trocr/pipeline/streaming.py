@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from PIL import Image
 
@@ -11,10 +11,12 @@ from ..document import Page
 from ..errors import ImageError
 from ..line_result import LineResult
 from ..pages import PageFailure, PageImage
-from ..recognizer import Recognizer
 from .draft import Draft
 from .settings import Settings
 from .steps import PageSteps, Unread, page_steps
+
+if TYPE_CHECKING:
+    from ..recognizer import Recognizer
 
 WINDOW_BATCHES = 4  # lines of this many batches are read together
 WINDOW_PIXELS = 40_000_000  # of the pages and crops that wait
