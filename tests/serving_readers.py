@@ -65,8 +65,9 @@ class Told:
     def __init__(self) -> None:
         self.events: defaultdict[int, Queue[Event]] = defaultdict(Queue)
 
-    def __call__(self, number: int, event: Event) -> None:
-        self.events[number].put(event)
+    def __call__(self, number: int, *events: Event) -> None:
+        for event in events:
+            self.events[number].put(event)
 
     def next(self, number: int) -> Event:
         return self.events[number].get(timeout=20)

@@ -18,6 +18,7 @@ from pages import bar_page
 from serving_processes import CRASHING, MISSING, WELL, scripted
 from test_serving_worker import png
 
+from trocr.document import Page
 from trocr.errors import CheckpointError
 from trocr.serving.messages import (
     Busy,
@@ -27,6 +28,7 @@ from trocr.serving.messages import (
     LineOptions,
     LineResults,
     PageRead,
+    PageStarted,
     ReadDocument,
     ReadLines,
     Stopping,
@@ -34,6 +36,7 @@ from trocr.serving.messages import (
 )
 from trocr.serving.settings import ServeSettings
 from trocr.serving.workers import process, slot
+from trocr.serving.workers.accepted import Accepted
 from trocr.serving.workers.pool import Running, WorkerPool
 
 posix = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -51,7 +54,7 @@ def task(name: str = "line", content: bytes = b"x") -> ReadLines:
 
 
 def settings(**options: Any) -> ServeSettings:
-    return ServeSettings(**{"models": (WELL,), **options})
+    return ServeSettings(**{"models": (WELL,), "workers": 1, **options})
 
 
 def run(body: Callable[[WorkerPool], Awaitable[None]], chosen: ServeSettings) -> None:
@@ -150,18 +153,65 @@ def test_a_task_ends_at_its_deadline_or_when_it_is_cancelled() -> None:
 @pytest.mark.usefixtures("scripts")
 def test_a_worker_that_dies_costs_its_own_tasks_alone() -> None:
     async def body(pool: WorkerPool) -> None:
-        waiting = [pool.submit(task("never"), 60) for _ in range(2)]
-        [first, other] = [pool.submit(task(name), 60) for name in ("die", "slow")]
+        names = ("die", "never", "line", "slow")
+        first, stuck, same, other = [pool.submit(task(name), 60) for name in names]
         assert await end_of(first) == "WorkerLost"
-        assert await end_of(waiting[0]) == "WorkerLost"
-        assert await end_of(other) == "Done"
+        assert [await end_of(each) for each in (other, same)] == ["Done", "Done"]
         await until(lambda: pool.alive == 2)
-        assert pool.stats.restarts == 1
+        assert pool.stats.restarts == 2
         assert pool.waiting == 1  # that of the other worker
         assert len({await pid_of(pool.submit(task("slow"), 60)) for _ in range(2)}) == 1
-        waiting[1].cancel()
+        stuck.cancel()
 
     run(body, settings(workers=2))
+
+
+@pytest.mark.usefixtures("scripts")
+def test_only_what_kills_its_worker_twice_is_lost() -> None:
+    async def body(pool: WorkerPool) -> None:
+        names = ("die", "line", "die", "line", "line")
+        waiting = [pool.submit(task(name), 60) for name in names]
+        late, dropped = pool.submit(task(), 0.05), pool.submit(task(), 60)
+        await until(lambda: not pool.ready)
+        assert await end_of(late) == "Deadline"
+        dropped.cancel()
+        assert [await end_of(each) for each in waiting] == [
+            "WorkerLost" if name == "die" else "Done" for name in names
+        ]
+        assert pool.stats.restarts == 3
+        await until(lambda: pool.waiting == 0)
+
+    run(body, settings())
+
+
+@pytest.mark.usefixtures("scripts")
+def test_what_waits_for_another_try_is_finished_before_the_end() -> None:
+    async def body(pool: WorkerPool) -> None:
+        waiting = [pool.submit(task(name), 60) for name in ("die", "line")]
+        await until(lambda: pool.alive == 0)
+        await pool.stop()
+        assert [await end_of(each) for each in waiting] == ["WorkerLost", "Done"]
+
+    run(body, settings())
+
+
+def test_a_second_try_tells_no_page_twice() -> None:
+    async def body() -> None:
+        running = Running(lambda: None)
+        timer = asyncio.get_running_loop().call_later(60, running.cancel)
+        accepted = Accepted(task(), running, timer, lambda: None)
+        events = [PageStarted(number, 9, 9, 0) for number in (1, 2)]
+        pages = [PageRead(Page(9, 9, (), number=number)) for number in (1, 2)]
+        for event in (events[0], pages[0], events[1]):
+            accepted.tell(event)
+        accepted.tried = True
+        for event in (events[0], pages[0], events[1], pages[1], Done()):
+            accepted.tell(event)
+        told = [events[0], pages[0], events[1], events[1], pages[1], Done()]
+        assert await all_of(running) == told
+        accepted.let_go()
+
+    asyncio.run(body())
 
 
 @pytest.mark.usefixtures("scripts")
@@ -241,7 +291,7 @@ def test_signals_to_stop_do_not_reach_the_workers() -> None:
 
 # From here on, real workers with a real model.
 
-REAL = ServeSettings(models=("fast",), detector="plain")
+REAL = ServeSettings(models=("fast",), detector="plain", workers=1)
 FAST = LineOptions("fast")
 TEXTS = ["1", "ABC", "12.50", "0123456789", "A-B", "Total 7", "2024/11/22", "GROSS WEIGHT"]
 LINES = [Upload(f"{text[0]}.png", png(text_picture(text))) for text in TEXTS]
@@ -251,7 +301,7 @@ from trocr.serving.workers.pool import WorkerPool
 from trocr.serving.settings import ServeSettings
 
 async def main():
-    pool = WorkerPool(ServeSettings(models=("fast",), detector="plain"))
+    pool = WorkerPool(ServeSettings(models=("fast",), detector="plain", workers=1))
     await pool.start()
     print([slot._process._process.pid for slot in pool._slots][0], flush=True)
     await asyncio.sleep({seconds})
@@ -312,11 +362,11 @@ def test_a_real_worker_reads_and_is_replaced_when_it_is_killed() -> None:
         worker = pool._slots[0]._process
         assert worker is not None
         worker.kill()
-        ends = [await end_of(each) for each in waiting]
-        assert set(ends) <= {"WorkerLost", "Done"}
-        assert ends[-1] == "WorkerLost"
-        await until(lambda: pool.ready)
-        assert await texts_of(pool, LINES[:2]) == alone[:2]
+        for each in waiting:  # it was not their fault
+            results, _ = await all_of(each)
+            assert isinstance(results, LineResults)
+            assert [result.text for result in results.results] == alone
+        assert pool.stats.restarts == 1
 
     run(body, REAL)
 

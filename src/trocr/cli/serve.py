@@ -43,7 +43,10 @@ def serve(
     workers: Annotated[
         int | None,
         typer.Option(
-            min=1, metavar="N", help="Processes that read.  [default: one for each --device]"
+            min=1,
+            metavar="N",
+            help="Processes that read.  [default: one for each GPU; on the CPU one a core, at "
+            "most 4, with 1.5 GiB of memory each]",
         ),
     ] = None,
     detector: Detector = _USUAL.detector,
@@ -125,7 +128,7 @@ def serve(
     settings = ServeSettings(
         models=_names(model),
         devices=devices,
-        workers=workers or len(devices),
+        workers=workers,
         detector=detector,
         batch_size=batch_size,
         max_body_bytes=_bytes(max_body_mib, "--max-body-mib"),

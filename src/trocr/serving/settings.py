@@ -19,7 +19,8 @@ class ServeSettings:
     Attributes:
         models: that requests may name: bundled ones, folders or hub ids. The first is the default.
         devices: each worker runs on one of them, in turn; as for ``trocr.load``.
-        workers: processes that read. Each holds all models and one thread a core it may use.
+        workers: processes that read. Each holds all models, and they share the cores. None: one
+            for each device, or ``workers.count.usual_workers`` where all are the CPU.
         detector: what finds lines, as for ``trocr.read``.
         batch_size: lines of all requests together in one pass.
         max_body_bytes: of one request, files and all.
@@ -41,7 +42,7 @@ class ServeSettings:
 
     models: tuple[str, ...] = ("printed", "handwritten", "fast")
     devices: tuple[str, ...] = ("auto",)
-    workers: int = 1
+    workers: int | None = None
     detector: str = "auto"
     batch_size: int = 32
     max_body_bytes: int = 64 * MIB

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from functools import partial
 from typing import IO
 
@@ -12,7 +13,7 @@ from ...errors import DataError, ImageError, UsageError
 from ...image import load_image
 from ...line_result import LineResult
 from ..formats import clean_name
-from ..messages import Done, Failed, LineResults, ReadLines, Upload
+from ..messages import Done, Failed, LineOptions, LineResults, ReadLines, Upload
 from .batching import WaitingLine
 from .fetching import fetched
 from .work import AHEAD_PIXELS, ReadingWork, Room, failed
@@ -93,8 +94,16 @@ class LineWork(ReadingWork):
             if self._missing or not self.prepared or self._complete:
                 return
             self._complete = True
-        self.emit(LineResults(tuple(each for each in self._results if each is not None)))
-        self.end(Done(dict(self.seconds)))
+        results = (_needed(each, self._options) for each in self._results if each is not None)
+        self.end(LineResults(tuple(results)), Done(dict(self.seconds)))
+
+
+def _needed(result: LineResult | Failed, options: LineOptions) -> LineResult | Failed:
+    """Without what no client is told, which would cost more to send than all else."""
+    if isinstance(result, Failed):
+        return result
+    n_best = result.n_best if options.n_best > 1 else ()
+    return replace(result, tokens=(), token_ids=(), evidence={}, n_best=n_best)
 
 
 def _pixels(picture: Image.Image) -> int:

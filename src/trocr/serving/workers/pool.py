@@ -9,13 +9,16 @@ import logging
 from functools import partial
 
 from ... import errors
+from ...cores import usable_cores
 from ...errors import CheckpointError, TrOCRError
 from ..logs import log
 from ..messages import Busy, Failed, Stopping, Task
 from ..settings import ServeSettings
+from .accepted import Accepted
+from .count import usual_workers
 from .running import Running
 from .seats import Seats, size_of
-from .slot import Accepted, Slot
+from .slot import Slot
 from .stats import Stats
 
 __all__ = ["Busy", "Running", "Stopping", "WorkerPool"]
@@ -37,10 +40,7 @@ class WorkerPool:
         self._tending: list[asyncio.Task[None]] = []
         self.draining = False
         self.stats = Stats()
-        self._slots = [
-            Slot(settings, index, self.stats, self._changed.set)
-            for index in range(settings.workers)
-        ]
+        self._slots: list[Slot] = []
 
     async def __aenter__(self) -> WorkerPool:
         await self.start()
@@ -75,13 +75,13 @@ class WorkerPool:
         Raises:
             TrOCRError: one cannot start.
         """
-        self._tending = [asyncio.create_task(slot.tend()) for slot in self._slots]
+        chosen, usual = self._settings.workers, usual_workers()
+        first = chosen or len(self._settings.devices)
+        threads = max(1, usable_cores() // (chosen or max(first, usual)))
         try:
-            while self.alive < len(self._slots):
-                await self._change()
-                for slot in self._slots:
-                    if slot.failure:
-                        raise _error(slot.failure)
+            await self._have(first, threads)
+            if chosen is None and all(slot.on_cpu for slot in self._slots):
+                await self._have(usual, threads)
         except BaseException:
             await self._end()
             raise
@@ -117,12 +117,24 @@ class WorkerPool:
             raise Busy(self._seats.wait())
         size = size_of(task)
         self._seats.take(size)
-        slot, number = min(ready, key=lambda each: len(each.tasks)), next(self._numbers)
+        slot, number = min(ready, key=len), next(self._numbers)
         running = Running(partial(slot.drop, number))
         late = Failed("Deadline", f"It was not done within {seconds:g} seconds.", _SHORTER)
         timer = asyncio.get_running_loop().call_later(seconds, running.give_up, late)
-        slot.give(number, task, Accepted(running, timer, partial(self._seats.leave, size)))
+        slot.give(number, Accepted(task, running, timer, partial(self._seats.leave, size)))
         return running
+
+    async def _have(self, workers: int, threads: int) -> None:
+        """So many, all of them warm."""
+        for index in range(len(self._slots), workers):
+            slot = Slot(self._settings, index, threads, self.stats, self._changed.set)
+            self._slots.append(slot)
+            self._tending.append(asyncio.create_task(slot.tend()))
+        while self.alive < len(self._slots):
+            await self._change()
+            for slot in self._slots:
+                if slot.failure:
+                    raise _error(slot.failure)
 
     async def _all_finished(self) -> None:
         while any(slot.unfinished for slot in self._slots):

@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import atexit
 import multiprocessing
-import queue
 import signal
-import threading
+import socket
 import time
 from collections.abc import Callable
-from multiprocessing.connection import Connection
 
-from ...cores import usable_cores
 from ..settings import ServeSettings
+from .channel import Link
 from .wire import FromWorker, Quit, ToWorker
 from .worker import main
 
@@ -25,7 +23,8 @@ class WorkerProcess:
 
     Args:
         settings: as of the pool.
-        index: which of the workers.
+        device: as for ``trocr.load``.
+        threads: that one pass of a model may use.
         hear: is told in the event loop what the worker says.
 
     Attributes:
@@ -34,22 +33,29 @@ class WorkerProcess:
     """
 
     def __init__(
-        self, settings: ServeSettings, index: int, hear: Callable[[FromWorker], None]
+        self,
+        settings: ServeSettings,
+        device: str,
+        threads: int,
+        hear: Callable[[FromWorker], None],
     ) -> None:
-        self._settings = settings
-        self._device = settings.devices[index % len(settings.devices)]
+        self._arguments = settings, device, threads
         self._hear = hear
-        self._loop = asyncio.get_running_loop()
-        self._outbox: queue.SimpleQueue[ToWorker | None] = queue.SimpleQueue()
+        self._link = Link(self._listen, self._lost)
         self._process: multiprocessing.process.BaseProcess | None = None
-        self._starting: asyncio.Future[None] | None = None
+        self._starting: asyncio.Task[None] | None = None
+        self._burying: asyncio.Task[None] | None = None
         self._dead = asyncio.Event()
         self.exit_code: int | None = None
         self.heard = time.monotonic()
 
     async def start(self) -> None:
-        """Returns when the process runs, long before it is warm."""
-        self._starting = self._loop.run_in_executor(None, self._start)
+        """Returns when the process runs, long before it is warm.
+
+        Raises:
+            OSError: there can be none.
+        """
+        self._starting = asyncio.create_task(self._start())
         await asyncio.shield(self._starting)
 
     async def died_within(self, seconds: float) -> bool:
@@ -62,7 +68,7 @@ class WorkerProcess:
 
     def send(self, message: ToWorker) -> None:
         """Tell the worker, some time; what a dead one is told is lost."""
-        self._outbox.put(message)
+        self._link.send(message)
 
     def kill(self) -> None:
         """End it whatever it does."""
@@ -82,57 +88,39 @@ class WorkerProcess:
             self.kill()
             await self._dead.wait()
 
-    def _start(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        threads = max(1, usable_cores() // self._settings.workers)
-        process = context.Process(
-            target=main,
-            args=(theirs, self._settings, self._device, threads),
-            name="trocr worker",
-            daemon=True,
+    async def _start(self) -> None:
+        loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                await loop.run_in_executor(None, self._launch, theirs)
+            await loop.create_connection(lambda: self._link, sock=ours)
+        except BaseException:
+            ours.close()
+            raise
+
+    def _launch(self, theirs: socket.socket) -> None:
+        process = multiprocessing.get_context("spawn").Process(
+            target=main, args=(theirs, *self._arguments), name="trocr worker", daemon=True
         )
         with _Blocked():
             process.start()
-        theirs.close()
         self._process = process
         atexit.register(process.kill)  # else the interpreter waits for it when nobody stopped it
-        threading.Thread(target=self._listen, args=(ours,), daemon=True).start()
-        threading.Thread(target=self._speak, args=(ours,), daemon=True).start()
 
-    def _listen(self, connection: Connection) -> None:
-        """Hand on what comes, until the process is dead."""
-        try:
-            while True:
-                message = connection.recv()
-                self.heard = time.monotonic()
-                self._in_loop(self._hear, message)
-        except Exception:  # the end of the pipe, or half a message
-            pass
+    def _listen(self, message: FromWorker) -> None:
+        self.heard = time.monotonic()
+        self._hear(message)
+
+    def _lost(self) -> None:
+        self._burying = asyncio.create_task(self._bury())
+
+    async def _bury(self) -> None:
         assert self._process is not None
         self._process.kill()
-        self._process.join()
+        await asyncio.get_running_loop().run_in_executor(None, self._process.join)
         atexit.unregister(self._process.kill)
-        self._outbox.put(None)
-        connection.close()
-        self._in_loop(self._died, self._process.exitcode)
-
-    def _speak(self, connection: Connection) -> None:
-        while (message := self._outbox.get()) is not None:
-            try:
-                connection.send(message)
-            except OSError:
-                return
-            del message  # the upload in it is the worker's now
-
-    def _in_loop(self, function: Callable[..., None], *arguments: object) -> None:
-        try:
-            self._loop.call_soon_threadsafe(function, *arguments)
-        except RuntimeError:  # the loop is closed: nobody listens
-            self.kill()
-
-    def _died(self, exit_code: int | None) -> None:
-        self.exit_code = exit_code
+        self.exit_code = self._process.exitcode
         self._dead.set()
 
 

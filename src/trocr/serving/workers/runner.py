@@ -41,14 +41,14 @@ class Runner:
 
     Args:
         readers: by the names of their models.
-        send: tells the main process an event of a task; from any thread.
+        send: tells the main process the number of a task and its events; from any thread.
     """
 
     def __init__(
         self,
         readers: Mapping[str, LineReader],
         settings: ServeSettings,
-        send: Callable[[int, Event], None],
+        send: Callable[..., None],
     ) -> None:
         self.settings = settings
         self.lines = LineQueue()
@@ -111,9 +111,9 @@ class Runner:
         """Do a step of a task in some other thread."""
         self._renderers.submit(work.do, stage, step)
 
-    def emit(self, work: Work, event: Event) -> None:
+    def emit(self, work: Work, *events: Event) -> None:
         """Tell the main process."""
-        self._send(work.number, event)
+        self._send(work.number, *events)
 
     def ended(self, work: Work) -> None:
         """Forget a task."""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
 from ..logs import Value, log
-from ..messages import Done, Failed, Task
+from ..messages import Done, Failed
 from ..settings import ServeSettings
+from .accepted import Accepted
 from .process import WorkerProcess
-from .running import Running
 from .stats import Stats
 from .wire import Alive, Cancel, FromWorker, Order, Told, Warm
 
@@ -20,61 +20,74 @@ FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0  # seconds before a dead worker is starte
 STEADY = 60.0  # seconds of life after which a death is the first again
 SILENT = 60.0  # seconds without a sign of life after which a worker is taken for dead
 CHECK = 5.0  # seconds between two looks at that
+ALONE = 5.0  # seconds in which a task that may have killed a worker would do it again
 _QUIT_SECONDS = 5.0
 _LOST = Failed("WorkerLost", "The process that read it has died.", "Try again.")
 _STOPPED = Failed("WorkerLost", "The server was stopped.", "Try again later, or elsewhere.")
 
 
-@dataclass(eq=False)
-class Accepted:
-    """A task that a worker has; ``let_go`` is called when it has it no more."""
-
-    running: Running
-    timer: asyncio.TimerHandle
-    let_go: Callable[[], None]
-
-
 class Slot:
     """Keeps one worker.
 
+    Any of the tasks that a worker had may be what it died of. The next one is given them one after
+    another, beside new tasks: what it dies with again is not tried any more, nor is what was alone
+    when a worker died.
+
     Args:
         index: which of the workers.
+        threads: that one pass of a model may use.
         stats: to be added to.
         changed: is called when `ready`, `failure` or the tasks have changed.
 
     Attributes:
         ready: the worker is warm.
         failure: why the first one could not start.
-        tasks: that it has, by number.
+        on_cpu: it has no other device; known once it was ready.
     """
 
     def __init__(
-        self, settings: ServeSettings, index: int, stats: Stats, changed: Callable[[], None]
+        self,
+        settings: ServeSettings,
+        index: int,
+        threads: int,
+        stats: Stats,
+        changed: Callable[[], None],
     ) -> None:
         self._settings = settings
         self._index = index
+        self._threads = threads
         self._stats = stats
         self._changed = changed
         self._process: WorkerProcess | None = None
         self._was_ready = False
+        self._tasks: dict[int, Accepted] = {}  # that the worker has
+        self._suspects: dict[int, Accepted] = {}  # that it is to have again
+        self._trying: asyncio.Task[None] | None = None
         self.ready = False
         self.failure: Failed | None = None
-        self.tasks: dict[int, Accepted] = {}
+        self.on_cpu = False
+
+    def __len__(self) -> int:
+        """How many tasks it has."""
+        return len(self._tasks) + len(self._suspects)
 
     @property
     def unfinished(self) -> bool:
         """Whether someone still waits for one of its tasks."""
-        return any(not accepted.running.ended for accepted in self.tasks.values())
+        every = (*self._tasks.values(), *self._suspects.values())
+        return any(not accepted.running.ended for accepted in every)
 
-    def give(self, number: int, task: Task, accepted: Accepted) -> None:
+    def give(self, number: int, accepted: Accepted) -> None:
         """Have a task carried out; only while it is ready."""
         assert self._process is not None
-        self.tasks[number] = accepted
-        self._process.send(Order(number, task))
+        self._tasks[number] = accepted
+        self._process.send(Order(number, accepted.task))
 
     def drop(self, number: int) -> None:
         """Nobody waits for a task any more."""
-        if number in self.tasks and self._process:
+        if suspect := self._suspects.pop(number, None):
+            suspect.let_go()
+        elif number in self._tasks and self._process:
             self._process.send(Cancel(number))
         self._changed()
 
@@ -94,11 +107,14 @@ class Slot:
         """End the worker; nobody tends it any more."""
         if self._process:
             await self._process.quit(_QUIT_SECONDS)
-        self._lose_all(_STOPPED)
+        self.ready = False
+        self._lose({**self._tasks, **self._suspects}, _STOPPED)
 
     async def _run(self) -> None:
         """One worker, from its start to its death."""
-        process = self._process = WorkerProcess(self._settings, self._index, self._hear)
+        device = self._settings.devices[self._index % len(self._settings.devices)]
+        process = WorkerProcess(self._settings, device, self._threads, self._hear)
+        self._process = process
         try:
             await process.start()
         except OSError:
@@ -107,7 +123,11 @@ class Slot:
             await self._watch(process)
         if not self._was_ready and not self.failure:
             self.failure = _not_started(process.exit_code)
-        self._lose_all(_LOST)
+        was_warm, self.ready = self.ready, False
+        self._suspect()
+        if not was_warm:
+            self._lose(self._suspects, _LOST)
+        self._changed()
 
     async def _watch(self, process: WorkerProcess) -> None:
         """Until it is dead."""
@@ -115,7 +135,7 @@ class Slot:
             if self.ready and time.monotonic() - process.heard > SILENT:
                 log("worker-silent", {"worker": self._index}, level=logging.ERROR)
                 process.kill()
-        fields = {"worker": self._index, "exit_code": process.exit_code, "tasks": len(self.tasks)}
+        fields = {"worker": self._index, "exit_code": process.exit_code, "tasks": len(self._tasks)}
         log("worker-lost", fields, level=logging.ERROR)
 
     def _hear(self, message: FromWorker) -> None:
@@ -125,6 +145,8 @@ class Slot:
             self._stats.add(message.counts)
         elif isinstance(message, Warm):
             self.ready = self._was_ready = True
+            self.on_cpu = message.device == "cpu"
+            self._trying = asyncio.create_task(self._try_again())
             self._changed()
         elif not self._was_ready:
             self.failure = message.why
@@ -134,23 +156,43 @@ class Slot:
             log("worker-not-started", why, level=logging.ERROR)
 
     def _tell(self, message: Told) -> None:
-        accepted = self.tasks.get(message.number)
+        accepted = self._tasks.get(message.number)
         if accepted is None:
             return
-        accepted.running.put(message.event)
-        if isinstance(message.event, (Done, Failed)):
+        for event in message.events:
+            accepted.tell(event)
+        if isinstance(message.events[-1], (Done, Failed)):
             self._let_go(message.number)
 
-    def _lose_all(self, why: Failed) -> None:
-        self.ready = False
-        for number, accepted in list(self.tasks.items()):
+    def _suspect(self) -> None:
+        """The worker has died: its tasks wait for another try, or are lost."""
+        tasks, alone = dict(self._tasks), len(self._tasks) == 1
+        again = {
+            number: accepted
+            for number, accepted in tasks.items()
+            if not (alone or accepted.tried or accepted.running.ended)
+        }
+        for number, accepted in again.items():
+            del self._tasks[number]
+            accepted.tried = True
+        self._suspects.update(again)
+        self._lose(self._tasks, _LOST)
+
+    async def _try_again(self) -> None:
+        while self.ready and self._suspects:
+            number, accepted = next(iter(self._suspects.items()))
+            del self._suspects[number]
+            self.give(number, accepted)
+            with contextlib.suppress(TimeoutError, asyncio.TimeoutError):
+                await asyncio.wait_for(accepted.over.wait(), ALONE)
+
+    def _lose(self, tasks: Mapping[int, Accepted], why: Failed) -> None:
+        for number, accepted in list(tasks.items()):
             accepted.running.put(why)
             self._let_go(number)
-        self._changed()
 
     def _let_go(self, number: int) -> None:
-        accepted = self.tasks.pop(number)
-        accepted.timer.cancel()
+        accepted = self._tasks.pop(number, None) or self._suspects.pop(number)
         accepted.let_go()
         self._changed()
 

@@ -38,7 +38,8 @@ class Turns:
     def changed(self) -> None:
         """A task may have room to go on now."""
         with self._changed:
-            self._changed.notify_all()
+            if self._new or self._begun:
+                self._changed.notify_all()
 
     def close(self) -> None:
         """Whoever waits is told that nothing more is to be prepared."""

@@ -30,7 +30,9 @@ class Quit:
 
 @dataclass(frozen=True)
 class Warm:
-    """The worker can read now."""
+    """The worker can read now; ``device``: the type of that which it has."""
+
+    device: str
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,10 @@ class NotStarted:
 
 @dataclass(frozen=True)
 class Told:
-    """Something happened to a task."""
+    """What happened to a task, at least one event."""
 
     number: int
-    event: Event
+    events: tuple[Event, ...]
 
 
 @dataclass(frozen=True)

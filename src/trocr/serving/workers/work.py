@@ -33,7 +33,7 @@ class Room(Protocol):
     def later(self, work: Work, stage: str, step: Callable[[], None]) -> None:
         """Do a step of a task in some other thread."""
 
-    def emit(self, work: Work, event: Event) -> None:
+    def emit(self, work: Work, *events: Event) -> None:
         """Tell the main process."""
 
     def ended(self, work: Work) -> None:
@@ -108,14 +108,14 @@ class Work:
             log("task-failed", {"reason": stage}, level=logging.ERROR, error=True)
         self.end(failed(error))
 
-    def end(self, event: Done | Failed) -> None:
-        """Once; nothing comes after it."""
+    def end(self, *events: Event) -> None:
+        """Once; the last is a `Done` or a `Failed`, and nothing comes after it."""
         with self._lock:
             if self._ended:
                 return
             self._ended = self.over = True
         self.room.ended(self)
-        self.room.emit(self, event)
+        self.room.emit(self, *events)
 
     def emit(self, event: Event) -> None:
         """Tell how it goes on, unless it is over."""

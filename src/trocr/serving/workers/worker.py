@@ -1,6 +1,6 @@
-"""The process that reads: it holds the models, and does what it is told through a pipe.
+"""The process that reads: it holds the models, and does what it is told through a socket.
 
-It ends when the pipe is closed, so nothing is left of a server that was killed.
+It ends when the other end is closed, so nothing is left of a server that was killed.
 """
 
 from __future__ import annotations
@@ -9,16 +9,17 @@ import logging
 import logging.config
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Mapping
-from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
 from ...errors import TrOCRError
 from ..logs import log, log_config
 from ..messages import Event, Failed
 from ..settings import ServeSettings
+from .channel import Channel
 from .wire import Alive, Cancel, FromWorker, NotStarted, Order, Quit, Told, Warm
 
 if TYPE_CHECKING:
@@ -30,10 +31,11 @@ _THREADS, _WAITING = "OMP_NUM_THREADS", "OMP_WAIT_POLICY"
 _LOST, _STUCK, _BROKEN = 0, 70, 71  # exit codes
 
 
-def main(connection: Connection, settings: ServeSettings, device: str, threads: int) -> None:
+def main(end: socket.socket, settings: ServeSettings, device: str, threads: int) -> None:
     """Run until the other end is closed; never returns.
 
     Args:
+        end: of a pair, the worker's.
         device: as for ``trocr.load``.
         threads: that one pass of a model may use, unless the environment says otherwise.
     """
@@ -45,18 +47,17 @@ def main(connection: Connection, settings: ServeSettings, device: str, threads: 
     # on two busy cores, a request took 90 ms of CPU, and takes 13.
     os.environ.setdefault(_WAITING, "PASSIVE")
     logging.config.dictConfig(log_config())
-    _Worker(connection, settings).run(device)
+    _Worker(Channel(end), settings).run(device)
 
 
 class _Worker:
     """The threads that speak with the main process; reading is in the main thread."""
 
-    def __init__(self, connection: Connection, settings: ServeSettings) -> None:
+    def __init__(self, channel: Channel, settings: ServeSettings) -> None:
         from .runner import Runner
 
-        self._connection = connection
+        self._channel = channel
         self._settings = settings
-        self._sending = threading.Lock()
         self._readers: dict[str, Recognizer] = {}
         self._runner: Runner = Runner(self._readers, settings, self._tell)
 
@@ -70,14 +71,14 @@ class _Worker:
             log("worker-not-started", level=logging.ERROR, error=True)
             why = f"{type(error).__name__}: {error}"
             self._give_up(Failed("CheckpointError", f"A worker cannot start: {why}."))
-        self._send(Warm())
+        self._send(Warm(next(iter(self._readers.values())).device.type))
         threading.Thread(target=self._stay_alive, name="alive", daemon=True).start()
         self._runner.run()
 
     def _listen(self) -> None:
         while True:
             try:
-                message = self._connection.recv()
+                message = self._channel.recv()
             except (EOFError, OSError):
                 os._exit(_LOST)
             if isinstance(message, Quit):
@@ -102,13 +103,12 @@ class _Worker:
                 log("worker-stuck", {"reason": stage}, level=logging.ERROR)
                 os._exit(_STUCK)
 
-    def _tell(self, number: int, event: Event) -> None:
-        self._send(Told(number, event))
+    def _tell(self, number: int, *events: Event) -> None:
+        self._send(Told(number, events))
 
     def _send(self, message: FromWorker) -> None:
         try:
-            with self._sending:
-                self._connection.send(message)
+            self._channel.send(message)
         except OSError:
             os._exit(_LOST)
 
