@@ -16,6 +16,7 @@ from pages import BarReader, bar_page, find_bars
 from PIL import Image
 
 from trocr.distribution import Plan, Status, Task, run_batch
+from trocr.errors import CheckpointError
 from trocr.line_result import LineResult
 from trocr.pipeline import Settings, draft
 
@@ -79,6 +80,10 @@ def killed(device: str) -> Any:
 
 def slow_bars(device: str) -> Any:
     return _prepared(SlowReader())
+
+
+def no_model(device: str) -> Any:
+    raise CheckpointError("No such model.", "Choose another.")
 
 
 def pages_in(folder: Path, count: int) -> Path:

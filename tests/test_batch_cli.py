@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from batch_runs import pages_in, records
+from batch_runs import pages_in, records, tar_of
 from pages import BarReader, find_bars
 
 from trocr.cli import main
@@ -66,6 +66,64 @@ def test_documents(batch: Any, scans: Path, tmp_path: Path) -> None:
     folder = tmp_path / "out" / "documents"
     assert (folder / "page 0.png.txt").read_text() == "20\n"
     assert len(list(folder.iterdir())) == 6
+
+
+def test_a_template_is_part_of_the_settings(batch: Any, scans: Path, tmp_path: Path) -> None:
+    template, out = tmp_path / "sum.csv.j2", tmp_path / "out"
+    template.write_text("text,{{ document.text }}\n")
+    arguments = (scans, "-o", out, "--workers", 0, "--template", template)
+    assert batch(*arguments)[0] == 0
+    folder = out / "documents"
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {
+        f"page {n}.png.csv": f"text,{10 * (n + 2)}\n" for n in range(3)
+    }
+    template.write_text("{{ document.text }}\n")
+    code, _, err = batch(*arguments)
+    assert code == 2
+    assert "was begun with template" in err
+    template.write_text("{{ nothing }}")
+    assert batch(*arguments[:2], tmp_path / "new", *arguments[3:])[0] == 2
+    assert not (tmp_path / "new").exists()
+
+
+def test_rules_reach_the_recognizer(
+    batch: Any, scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = []
+
+    def read_lines(self: BarReader, images: Any, **options: Any) -> Any:
+        rules.append({name: options[name] for name in ("allow", "regex", "lexicon")})
+        return [self._read(image) for image in images]
+
+    monkeypatch.setattr(BarReader, "read_lines", read_lines)
+    lexicon = tmp_path / "words.txt"
+    lexicon.write_text("20\n30\n")
+    for at, given in enumerate((["--allow", "0-9"], ["--regex", "[0-9]+"], ["--lexicon", lexicon])):
+        assert batch(scans, "-o", tmp_path / f"out{at}", "--workers", 0, *given)[0] == 0
+        assert (tmp_path / f"out{at}" / "report.json").exists()
+    none = dict.fromkeys(("allow", "regex", "lexicon"))
+    assert [rule for at, rule in enumerate(rules) if rule not in rules[:at]] == [
+        none | {"allow": "0-9"},
+        none | {"regex": "[0-9]+"},
+        none | {"lexicon": ["20", "30"]},
+    ]
+    code, _, err = batch(scans, "-o", tmp_path / "out0", "--workers", 0, "--allow", "0-8")
+    assert code == 2
+    assert "was begun with allow 0-9, not 0-8" in err
+
+
+def test_boxes_of_what_is_in_a_tar(batch: Any, scans: Path, tmp_path: Path) -> None:
+    shard = tar_of(scans, tmp_path / "a.tar")
+    boxes = tmp_path / "boxes"
+    boxes.mkdir()
+    for number in (0, 2):
+        (boxes / f"page {number}.txt").write_text("0 0 400 100\n")
+    code, _, _ = batch(shard, "-o", tmp_path / "out", "--workers", 0, "--boxes", boxes)
+    assert code == 3
+    assert {Path(name).name for name in records(tmp_path / "out")} == {"page 0.png", "page 2.png"}
+    assert "has no boxes in" in (tmp_path / "out" / "quarantine.tsv").read_text()
+    missing = tmp_path / "missing"
+    assert batch(shard, "-o", tmp_path / "x", "--workers", 0, "--boxes", missing)[0] == 5
 
 
 def test_exit_codes(batch: Any, scans: Path, tmp_path: Path) -> None:

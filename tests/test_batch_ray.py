@@ -6,9 +6,20 @@ import os
 from pathlib import Path
 
 import pytest
-from batch_runs import POISON, killed, pages_in, plain_bars, quarantine, run, shards, texts
+from batch_runs import (
+    POISON,
+    killed,
+    no_model,
+    pages_in,
+    plain_bars,
+    quarantine,
+    run,
+    shards,
+    texts,
+)
 from pages import bar_page, pdf_of
 
+from trocr.errors import CheckpointError
 from trocr.pipeline import Settings
 
 pytest.importorskip("ray")
@@ -36,6 +47,28 @@ def test_a_cluster_makes_what_one_process_makes(tmp_path: Path) -> None:
     status = run(tmp_path / "out", scans, load=plain_bars, pipeline=PLAIN, ray="local", **sizes)
     assert shards(tmp_path / "out") == shards(tmp_path / "plain")
     assert (status.done, status.quarantined, status.left) == (13, 1, 0)
+
+
+def test_two_machines(tmp_path: Path) -> None:
+    from ray.cluster_utils import Cluster
+
+    scans = pages_in(tmp_path / "scans", 12)
+    run(tmp_path / "plain", scans, load=plain_bars, pipeline=PLAIN)
+    machine = {"num_cpus": 1}  # which is what an actor takes: each machine has one of them
+    cluster = Cluster(initialize_head=True, head_node_args=machine)
+    try:
+        cluster.add_node(**machine)
+        where = {"ray": cluster.address, "workers": 1, "finders": 1}
+        run(tmp_path / "out", scans, load=plain_bars, pipeline=PLAIN, **where)
+    finally:
+        cluster.shutdown()
+    assert shards(tmp_path / "out") == shards(tmp_path / "plain")
+
+
+def test_a_model_that_cannot_be_loaded(tmp_path: Path) -> None:
+    scans = pages_in(tmp_path / "scans", 2)
+    with pytest.raises(CheckpointError, match=r"No such model\. Choose another\."):
+        run(tmp_path / "out", scans, load=no_model, pipeline=LINES, ray="local", workers=1)
 
 
 def test_what_kills_actors_is_isolated(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from batch_runs import (
     POISON,
     bars,
     broken,
+    no_model,
     pages_in,
     poison,
     quarantine,
@@ -28,7 +29,7 @@ from batch_runs import (
 from pages import bar_page
 
 from trocr.distribution import read_status
-from trocr.errors import OutputError, TrOCRError, UsageError
+from trocr.errors import CheckpointError, OutputError, TrOCRError, UsageError
 
 DRIVER = """
 import sys
@@ -127,10 +128,6 @@ def test_sigterm_ends_a_run(scans: Path, undisturbed: dict[str, bytes], tmp_path
     assert shards(out) == undisturbed
 
 
-def no_model(device: str) -> None:
-    raise UsageError("No such model.", "Choose another.")
-
-
 def dying(device: str) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -142,7 +139,7 @@ def test_what_breaks_everything_puts_nothing_in_quarantine(scans: Path, tmp_path
 
 
 def test_workers_that_cannot_start(scans: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"No such model\. Choose another\."):
+    with pytest.raises(CheckpointError, match=r"No such model\. Choose another\."):
         run(tmp_path / "out", scans, load=no_model, workers=1)
     with pytest.raises(TrOCRError, match="workers died while they loaded"):
         run(tmp_path / "out", scans, load=dying, workers=1)

@@ -244,10 +244,8 @@ def _version(path: Path | None) -> str | None:
     if path is None:
         return None
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    try:
-        about = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error}.", "Check the name.") from None
+    there = ((file, file.stat()) for file in files if file.exists())
+    about = [(str(file), known.st_size, known.st_mtime_ns) for file, known in there]
     return hashlib.sha256(repr(about).encode()).hexdigest()[:12]
 
 

@@ -3,8 +3,10 @@ others, pages stream from these to those, and the driver writes shards and manif
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import pickle
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -23,11 +25,15 @@ from .reading import End, Reading, opened
 from .shards import Writer
 from .task import Task
 from .units import Numbered, Unit
+from .worker import Fatal
 
 if TYPE_CHECKING:
     from pyarrow import Table
 
+    from ..recognizer import Recognizer
+
 LOCAL = "local"  # the address of a cluster in this process
+_TRIES = 2  # of a piece of work
 _ROUND = 1000  # units that become one data set: actors are started anew for each
 _ROWS = 16  # pages that an actor is given at a time to read
 _LINES = 512  # the same of pictures that are lines
@@ -44,16 +50,55 @@ class Closed:
     original: bytes | None
 
 
-class Finder:
-    """The actor that opens the entries of units and finds the lines of their pages."""
+class Tries:
+    """The actor that counts how often a piece of work was begun: Ray Data begins anew, without
+    end, what an actor died over."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self) -> None:
+        self._begun: Counter[str] = Counter()
+
+    def begin(self, work: str) -> bool:
+        """Whether to try, for the first time or once more."""
+        self._begun[work] += 1
+        return self._begun[work] <= _TRIES
+
+
+class _Actor:
+    """What both kinds have: the pieces of work over which others died are left out."""
+
+    def __init__(self, task: Task, tries: Any) -> None:
         use_one_thread()
-        self._task, self._fetcher = task, Fetcher(task.column)
+        self._task, self._tries = task, tries
 
     def __call__(self, batch: Table) -> Iterator[Table]:
+        """Rows to rows; an error that ends the run as an item of its own."""
+        import ray
+
+        rows = batch.to_pylist()
+        work = hashlib.sha256(type(self).__name__.encode())
+        for row in rows:
+            work.update(f"{row[_NUMBER]} {row.get(_ENTRY)} ".encode() + row[_ITEM])
+        if not ray.get(self._tries.begin.remote(work.hexdigest())):
+            return
+        try:
+            yield from self._answers(rows)
+        except TrOCRError as error:
+            yield _table(rows[0][_NUMBER], 0, Fatal(type(error), error.message, error.hint))
+
+    def _answers(self, rows: list[dict[str, Any]]) -> Iterator[Table]:
+        raise NotImplementedError
+
+
+class Finder(_Actor):
+    """The actor that opens the entries of units and finds the lines of their pages."""
+
+    def __init__(self, task: Task, tries: Any) -> None:
+        super().__init__(task, tries)
+        self._fetcher = Fetcher(task.column)
+
+    def _answers(self, rows: list[dict[str, Any]]) -> Iterator[Table]:
         """Units to pages with lines, one a batch, and what else there is of an entry."""
-        for row in batch.to_pylist():
+        for row in rows:
             count = 0
             for reading, item in opened(pickle.loads(row[_ITEM]), self._task, self._fetcher):
                 found: Any
@@ -75,16 +120,18 @@ class Finder:
             return PageFailure(item.source, item.number, error)
 
 
-class Reader:
+class Reader(_Actor):
     """The actor around a recognizer: lines to texts, pages to what they say."""
 
-    def __init__(self, task: Task, device: str) -> None:
-        use_one_thread()
-        self._task, self._reader = task, task.load(device)
+    def __init__(self, task: Task, tries: Any, device: str) -> None:
+        super().__init__(task, tries)
+        self._device = device
+        self._reader: Recognizer | None = None
 
-    def __call__(self, batch: Table) -> Iterator[Table]:
+    def _answers(self, rows: list[dict[str, Any]]) -> Iterator[Table]:
         """Pages with lines to pages with texts."""
-        rows = batch.to_pylist()
+        if self._reader is None:  # not before: an actor could not say what is wrong with the model
+            self._reader = self._task.load(self._device)
         items = (((row[_NUMBER], row[_ENTRY]), pickle.loads(row[_ITEM])) for row in rows)
         for key, item in read_stream(self._reader, items, self._task.settings):
             yield _table(*key, (item, self._reader.name))
@@ -196,7 +243,10 @@ class Cluster:
         try:
             for row in self._stream(units).iter_rows():
                 number, entry = row[_NUMBER], row[_ENTRY]
-                item, model = pickle.loads(row[_ITEM])
+                found = pickle.loads(row[_ITEM])
+                item, model = found if isinstance(found, tuple) else (found, "")
+                if isinstance(item, Fatal):
+                    raise item.kind(item.message, item.hint)
                 if number in units:
                     units[number].add(entry, item)
                     if units[number].is_complete:
@@ -216,6 +266,7 @@ class Cluster:
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         DataContext.get_current().max_errored_blocks = -1  # what is lost is read one by one
         DataContext.get_current().enable_progress_bars = False
+        tries = self._ray.remote(num_cpus=0)(Tries).remote()
         rows = [
             {_NUMBER: number, _ITEM: pickle.dumps(_left(each.unit))}
             for number, each in units.items()
@@ -225,22 +276,20 @@ class Cluster:
             from_items(rows, override_num_blocks=len(rows))
             .map_batches(
                 Finder,
-                fn_constructor_args=(self._task,),
+                fn_constructor_args=(self._task, tries),
                 compute=ActorPoolStrategy(min_size=1, max_size=self._finders),
                 batch_size=1,
                 num_cpus=1,
                 batch_format="pyarrow",
-                ray_remote_args_fn=_retries,
             )
             .map_batches(
                 Reader,
-                fn_constructor_args=(self._task, self._device),
+                fn_constructor_args=(self._task, tries, self._device),
                 compute=ActorPoolStrategy(min_size=1, max_size=self._readers),
                 batch_size=rows_at_once,
                 num_cpus=0 if self._gpus else 1,
                 num_gpus=self._gpus,
                 batch_format="pyarrow",
-                ray_remote_args_fn=_retries,
             )
         )
 
@@ -250,11 +299,6 @@ class Cluster:
         writer.close(each.unit)
         self._ledger.finish(each.unit, outcomes)
         self._ledger.progress(sum(outcome.pages for outcome in outcomes))
-
-
-def _retries() -> dict[str, Any]:
-    """A task that died with its actor is tried once more."""
-    return {"max_restarts": -1, "max_task_retries": 1}
 
 
 def _left(unit: Unit) -> list[Numbered]:
