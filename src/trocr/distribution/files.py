@@ -165,5 +165,5 @@ class Folder:
                 store, path = store_of(self.path(name))
                 if store.exists(path):
                     store.rm_file(path)
-        except OSError as error:
+        except Exception as error:  # as above
             raise OutputError(f"{self.path(name)} cannot be removed: {reason(error)}.") from error
