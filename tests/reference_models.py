@@ -113,7 +113,8 @@ def pair(name: str) -> Pair:
 
 
 def images(count: int = 3, size: int = IMAGE_SIZE) -> torch.Tensor:
-    return torch.randn((count, 3, size, size), generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode(False):  # they are for gradients, too
+        return torch.randn((count, 3, size, size), generator=torch.Generator().manual_seed(1))
 
 
 def tokens(count: int = 3, length: int = 6, vocab_size: int = VOCAB_SIZE) -> torch.Tensor:

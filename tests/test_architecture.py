@@ -15,8 +15,7 @@ LEVELS = (
     " special_tokens devices line_result int8_weights checkpoint positions kv_cache attention"
     " quantization_config bitsandbytes_layers layer_stack pretrained encoder line_encoder ctc"
     " draft_head",
-    "processor decoding generation engine decoder model exported drafts drafted_steps hybrid"
-    " flow confidence",
+    "processor decoding generation engine decoder model exported drafts hybrid flow confidence",
     "align ahead reporter reading recognizer layout",
     "stream writers readers pipeline line_sets corrections",
     "training evaluation optimize bench publishing serving distribution client ocrmypdf",

@@ -18,7 +18,6 @@ from reference_models import POSITIONS, VARIANTS, images, pair
 from trocr.cli import main
 from trocr.decoding import RepetitionGuard, allow_characters
 from trocr.draft_head import CONFIG, DraftHead, DraftHeadConfig, stored_draft_head
-from trocr.drafted_steps import DraftedSteps
 from trocr.drafts import CTCDrafter, DraftCounts, TextDrafter
 from trocr.errors import CheckpointError, UsageError
 from trocr.hybrid import EncodedLines, HybridDecoder
@@ -166,10 +165,12 @@ def test_a_draft_spares_passes():
         wrong = [*ids[:5], 3 + (ids[5] - 2) % 30, *ids[6:]]
         for kind, draft in zip(passes, (ids, wrong, ids[:5] + ids[6:]), strict=True):
             line = lines.select([row])
-            steps = DraftedSteps(model, line.encoded, draft)
-            [[found]] = decoder._search(line.encoded, steps=steps)
-            assert found.token_ids == ids
-            passes[kind] += steps.passes
+            pool = decoder.drafted_pool()
+            _, found = decoder.read_drafts(EncodedLines([0], line.encoded, [draft]), pool)
+            while not found:
+                found = pool.advance()
+            assert decoder.written(found[0]).token_ids == ids
+            passes[kind] += pool.passes
     assert passes["right"] == len(lines)
     assert max(passes.values()) < tokens / 3
 

@@ -134,18 +134,20 @@ def test_an_accepted_draft_is_what_greedy_writes():
     decoder = HybridDecoder(model, settings(model))
     greedy = [line[0] for line in decoder._search(encoded)]
     drafts = [h.token_ids for h in greedy]
-    readings, agreed = decoder._verify(encoded, drafts)
+    numbers = list(range(len(drafts)))
+    readings, agreed = decoder.verified(EncodedLines(numbers, encoded, drafts))
     assert {h.finish_reason for h in greedy} == {"eos", "length"}
-    assert all(agreed)
+    assert agreed == numbers
     for reading, hypothesis in zip(readings, greedy, strict=True):
         assert reading.finish_reason == hypothesis.finish_reason
         assert reading.token_logprobs == pytest.approx(hypothesis.token_logprobs, abs=1e-4)
-    longer = decoder._verify(encoded, [[*ids, 5] for ids in drafts])[0]
+    too_long = [[*ids, 5] for ids in drafts]
+    longer, _ = decoder.verified(EncodedLines(numbers, encoded, too_long))
     for reading, hypothesis in zip(longer, greedy, strict=True):
         if hypothesis.finish_reason == "length":
             assert reading.token_ids == hypothesis.token_ids, "cut where the table ends"
     wrong = [[*ids[:-1], (ids[-1] + 1) % 28] if ids else [5] for ids in drafts]
-    assert not any(decoder._verify(encoded, wrong)[1])
+    assert decoder.verified(EncodedLines(numbers, encoded, wrong))[1] == []
 
 
 @torch.inference_mode()

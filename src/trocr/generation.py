@@ -118,15 +118,21 @@ class DecoderSteps:
         self._mask = encoder_attention_mask
         self._cache = KVCache(decoder.config.decoder_layers) if use_cache else None
         self._tokens: Tensor | None = None
-        self._late: Tensor | None = None  # (rows,) tokens by which a row began after the first
+        self._kept: Tensor | None = None  # (rows, past) bool: what counts; None: everything
 
     def step(self, token_ids: Tensor) -> Tensor:
         """Read ``token_ids`` (rows, new_tokens); the next token's logits (rows, vocab)."""
+        return self.read(token_ids)[:, -1]
+
+    def read(self, token_ids: Tensor) -> Tensor:
+        """Logits (rows, new_tokens, vocab) after each of ``token_ids`` (rows, new_tokens)."""
         if self._cache is None:
-            seen = self._tokens
-            self._tokens = token_ids = (
-                token_ids if seen is None else torch.cat((seen, token_ids), 1)
-            )
+            if self._tokens is not None:
+                token_ids = torch.cat((self._tokens, token_ids), 1)
+            self._tokens = token_ids
+        length = token_ids.shape[1]
+        if self._kept is not None:
+            self._kept = F.pad(self._kept, (0, length), value=True)
         output = self._decoder(
             input_ids=token_ids,
             encoder_hidden_states=self._states,
@@ -134,72 +140,87 @@ class DecoderSteps:
             past_key_values=self._cache,
             use_cache=self._cache is not None,
             return_dict=True,
-            **self._own_positions(token_ids.shape[1]),
+            **self._positions(length),
         )
-        logits: Tensor = output.logits[:, -1]
+        logits: Tensor = output.logits
         return logits
 
-    def join(self, other: DecoderSteps) -> None:
-        """Take the rows of another behind the own.
+    def keep(self, counts: Tensor, length: int) -> None:
+        """Of the last ``length`` tokens, row i read only the first ``counts[i]``; with a cache."""
+        assert self._cache is not None
+        columns = torch.arange(length, device=counts.device) < counts[:, None]
+        if self._kept is None and not columns.all():
+            self._kept = columns.new_ones((len(counts), self._cache.get_seq_length()))
+        if self._kept is not None:
+            self._kept[:, -length:] &= columns
 
-        Args:
-            other: that has read no more tokens than this one, and at least one; both keep a cache.
+    def join(self, other: DecoderSteps) -> None:
+        """Take the rows of another behind the own; both keep a cache and have read something.
+
+        Tokens of all rows end together, unless the other has more than this one.
         """
         assert self._cache is not None
         assert other._cache is not None
-        ahead = self._cache.get_seq_length() - other._cache.get_seq_length()
+        own, others = self._everything_kept(), other._everything_kept()
+        before = max(0, own.shape[1] - others.shape[1])
         if not (self._mask is other._mask is None and self._sources() == other._sources()):
             self._mask = _joined_masks(self._source_mask(), other._source_mask())
-        self._late = torch.cat((self._lateness(), other._lateness() + ahead))
-        self._cache.join(other._cache)
+        self._kept = _joined_masks(own, F.pad(others, (before, 0)))
+        self._cache.join(other._cache, before)
 
     def reorder(self, rows: Tensor) -> None:
         """Make row i what row ``rows[i]`` was."""
         self._mask = _select(self._mask, rows)
-        self._late = _select(self._late, rows)
+        self._kept = _select(self._kept, rows)
         if self._cache is None:
             self._states, self._tokens = _select(self._states, rows), _select(self._tokens, rows)
             return
         if self._cache.get_seq_length() == 0:  # later, only the cached keys of the states count
             self._states = _select(self._states, rows)
         self._cache.reorder(rows)
-        if self._late is not None:
-            self._forget_unused(self._late)
+        if self._kept is not None:
+            self._forget_unused(self._kept)
 
-    def _forget_unused(self, late: Tensor) -> None:
-        """Drop what only rows had that have left."""
+    def _forget_unused(self, kept: Tensor) -> None:
+        """Drop what only rows had that have left, and what is not kept if it is half of all."""
         assert self._cache is not None
-        tokens, sources = int(late.min()), self._sources()
-        self._late = late - tokens if bool((late > tokens).any()) else None
+        unused, sources = int(kept.any(0).int().argmax()), self._sources()
         if self._mask is not None:
             sources = int(self._mask.sum(1).max())
             self._mask = self._mask[:, :sources]
-        self._cache.narrow(tokens, sources)
+        self._cache.narrow(unused, sources)
+        kept = kept[:, unused:]
+        counts = kept.sum(1)
+        longest = int(counts.max())
+        if 2 * longest <= kept.shape[1]:
+            self._cache.pack((~kept).to(torch.uint8).argsort(dim=1, stable=True)[:, :longest])
+            kept = torch.arange(longest, device=kept.device) < counts[:, None]
+        self._kept = None if bool(kept.all()) else kept
 
-    def _own_positions(self, length: int) -> dict[str, Tensor]:
-        """What the decoder has to know when rows began at different times."""
-        if self._late is None or self._cache is None:
+    def _positions(self, length: int) -> dict[str, Tensor]:
+        """What the decoder has to know when rows have read different numbers of tokens."""
+        if self._kept is None:
             return {}
-        past = self._cache.get_seq_length()
-        columns = torch.arange(past + length, device=self._late.device)
         last = self._decoder.config.max_position_embeddings - 1  # of rows that only wait to leave
         return {
-            "attention_mask": (columns >= self._late[:, None]).long(),
-            "cache_position": (columns[past:] - self._late[:, None]).clamp(max=last),
+            "attention_mask": self._kept.long(),
+            "cache_position": (self._kept.cumsum(1)[:, -length:] - 1).clamp(max=last),
         }
 
-    def _lateness(self) -> Tensor:
-        if self._late is not None:
-            return self._late
+    def _everything_kept(self) -> Tensor:
+        """(rows, past) bool."""
+        if self._kept is not None:
+            return self._kept
         key = self._first_layer().key
         assert key is not None
-        return torch.zeros(len(key), dtype=torch.int64, device=key.device)
+        return torch.ones(len(key), key.shape[2], dtype=torch.bool, device=key.device)
 
     def _source_mask(self) -> Tensor:
         if self._mask is not None:
             return self._mask
-        late = self._lateness()
-        return torch.ones((len(late), self._sources()), dtype=torch.int64, device=late.device)
+        key = self._first_layer().cross_key
+        assert key is not None
+        return torch.ones((len(key), self._sources()), dtype=torch.int64, device=key.device)
 
     def _sources(self) -> int:
         key = self._first_layer().cross_key

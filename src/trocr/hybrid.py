@@ -19,16 +19,19 @@ from torch.nn.utils.rnn import pad_sequence
 from .ctc import ctc_log_probability
 from .decoding import (
     Constraint,
+    DraftedPool,
+    DraftedRow,
     GenerateOutput,
     LinePool,
     PoolRow,
     RepetitionGuard,
+    WrittenRow,
     generate,
-    line_pool,
+    greedy_rules,
     longest_sequence,
 )
 from .decoding.logits import penalty_rules
-from .drafted_steps import DraftedSteps
+from .decoding.search import Search
 from .drafts import DraftCounts, start_token
 from .generation_config import GenerationConfig
 from .model import VisionEncoderDecoderModel
@@ -91,6 +94,8 @@ class EncodedLines:
     @staticmethod
     def join(parts: Sequence[EncodedLines]) -> EncodedLines:
         """All lines of several batches, padded to the longest, without their drafts."""
+        if len(parts) == 1:
+            return EncodedLines(parts[0].numbers, parts[0].encoded)
         numbers = [number for part in parts for number in part.numbers]
         return EncodedLines(numbers, join_rows([part.encoded for part in parts]))
 
@@ -126,7 +131,8 @@ class HybridDecoder:
         self._start = start_token(model, settings)
         self._end: int = [*settings.eos_token_ids, config.eos_token_id][0]
         self._pad: int = config.pad_token_id
-        limit = longest_sequence(settings, 1, config.max_position_embeddings)
+        self._max_positions: int = config.max_position_embeddings
+        limit = longest_sequence(settings, 1, self._max_positions)
         self._room = limit - 1
         # Then the decoder's likeliest token is what a search writes, if the constraint allows it.
         self._plain = (
@@ -142,19 +148,36 @@ class HybridDecoder:
         """Whether they can spare work, or count as hypotheses."""
         return self._plain or hasattr(self.model.encoder, "ctc_head")
 
+    def drafted_pool(self) -> DraftedPool | None:
+        """A search along drafts that lines join and leave, if settings and model allow it."""
+        if not (self._plain and self.settings.use_cache and self.model.joins_rows):
+            return None
+        return DraftedPool(self._greedy_rules(), self._max_positions)
+
     def line_pool(self) -> LinePool | None:
         """A search that lines join and leave, if settings and model allow it."""
         settings = self.settings
         alone = settings.num_beams == settings.num_return_sequences == 1
         if not (alone and settings.use_cache and self.model.joins_rows) or settings.do_sample:
             return None
-        return line_pool(
-            torch.tensor([[self._start]], device=self.model.device),
-            settings,
-            max_positions=self.model.config.decoder.max_position_embeddings,
-            constraint=self.constraint,
-            stop_repetition=self.guard,
-        )
+        return LinePool(self._greedy_rules())
+
+    def read_drafts(
+        self, lines: EncodedLines, pool: DraftedPool
+    ) -> tuple[list[Hypothesis], list[DraftedRow]]:
+        """Have lines join a pool: a draft of each, and those that are finished at once."""
+        assert lines.drafts is not None
+        drafts = [self._cut(draft) for draft in lines.drafts]
+        rows, logits = pool.admit(lines.numbers, drafts, self.model.decoder_steps(lines.encoded))
+        readings = self._readings(drafts, logits)
+        finished = [row for row in rows if not row.is_open]
+        self.counts.proposed += len(rows)
+        self.counts.accepted += sum(self._is_draft(row) for row in finished)
+        return readings, finished
+
+    def _is_draft(self, row: DraftedRow) -> bool:
+        found = self.written(row)
+        return found.token_ids == row.draft and found.finish_reason != "repetition"
 
     def admit(self, lines: EncodedLines, pool: LinePool) -> list[PoolRow]:
         """Have lines join a pool; those that are finished at once."""
@@ -163,47 +186,41 @@ class HybridDecoder:
         rows = [PoolRow(number, pool.start()) for number in lines.numbers]
         return pool.admit(rows, steps, steps.step(start))
 
-    def written(self, row: PoolRow) -> Hypothesis:
-        """What a line is that has left the pool."""
+    def advance(self, pool: DraftedPool | LinePool) -> Sequence[WrittenRow]:
+        """Write on all lines of a pool; those that are finished."""
+        return pool.advance()
+
+    def written(self, row: WrittenRow) -> Hypothesis:
+        """What a line is that has left a pool."""
         return self._hypothesis(row.line.tokens, row.line.logprobs, row.line.finish_reason)
 
-    def steps_along(self, lines: EncodedLines) -> DraftedSteps | None:
-        """Steps along the draft of a single line."""
-        if len(lines) > 1 or lines.drafts is None or not self._plain:
-            return None
-        return DraftedSteps(self.model, lines.encoded, self._cut(lines.drafts[0]))
-
-    def verified(
-        self, lines: EncodedLines, steps: DraftedSteps | None = None
-    ) -> tuple[list[Hypothesis], list[int]]:
-        """A draft of each line, and the rows where no search can find another reading.
-
-        Args:
-            steps: along the draft of a single line.
-        """
-        if lines.drafts is None:
-            return [], []
-        readings, agreed = self._verify(lines.encoded, lines.drafts, steps)
-        self._count(agreed)
-        return readings, [row for row, same in enumerate(agreed) if same and self._plain]
-
-    def _count(self, agreed: Sequence[bool]) -> None:
-        if self._plain:
-            self.counts.proposed += len(agreed)
-            self.counts.accepted += sum(agreed)
+    def verified(self, lines: EncodedLines) -> tuple[list[Hypothesis], list[int]]:
+        """A draft of each line, and the rows where no search can find another reading."""
+        assert lines.drafts is not None
+        drafts = [self._cut(draft) for draft in lines.drafts]
+        inputs = _padded([[self._start, *draft] for draft in drafts], self._end, lines.encoded)
+        logits = self.model(
+            encoder_outputs=lines.encoded,
+            decoder_input_ids=inputs,
+            use_cache=False,
+            return_dict=True,
+        ).logits.float()
+        readings = self._readings(drafts, logits)
+        if not self._plain:
+            return readings, []
+        written = logits.max(-1).indices.tolist()
+        agreed = [row for row, draft in enumerate(drafts) if self._writes(written[row], draft)]
+        self.counts.proposed += len(drafts)
+        self.counts.accepted += len(agreed)
+        return readings, agreed
 
     def searched(
         self,
         lines: EncodedLines,
         drafts: Mapping[int, Hypothesis],
-        steps: DraftedSteps | None = None,
     ) -> Found:
-        """The hypotheses of lines that are searched together, as ``ranked`` gives them.
-
-        Args:
-            steps: along the draft of a single line.
-        """
-        return self.ranked(lines, self._search(lines.encoded, steps=steps), drafts)
+        """The hypotheses of lines that are searched together, as ``ranked`` gives them."""
+        return self.ranked(lines, self._search(lines.encoded), drafts)
 
     def ranked(
         self,
@@ -244,35 +261,36 @@ class HybridDecoder:
         length = next((i for i, t in enumerate(draft) if t in never or t >= known), len(draft))
         return draft[: min(length, self._room)]
 
-    def _verify(
-        self,
-        encoded: EncoderOutput,
-        drafts: list[list[int]],
-        steps: DraftedSteps | None = None,
-    ) -> tuple[list[Hypothesis], list[bool]]:
-        """Each draft as a hypothesis, and whether it is what greedy decoding writes."""
-        drafts = [self._cut(draft) for draft in drafts]
-        if steps is not None:
-            logits = steps.read_ahead(self._start).float()
-        else:
-            inputs = _padded([[self._start, *draft] for draft in drafts], self._end, encoded)
-            logits = self.model(
-                encoder_outputs=encoded, decoder_input_ids=inputs, use_cache=False, return_dict=True
-            ).logits.float()
-        ended = [len(draft) < self._room for draft in drafts]  # with room for the end token
-        targets = _padded([[*draft, self._end] for draft in drafts], self._end, encoded)
-        logprobs = logits.gather(-1, targets[..., None])[..., 0] - logits.logsumexp(-1)
-        lengths = [len(draft) + whole for draft, whole in zip(drafts, ended, strict=True)]
-        same = logits.max(-1).indices == targets
-        agreed = [
-            bool(row[:length].all()) and self._allows(draft) and not self._loops(draft)
-            for row, length, draft in zip(same, lengths, drafts, strict=True)
+    def _readings(self, drafts: list[list[int]], logits: Tensor) -> list[Hypothesis]:
+        """Each draft as a hypothesis.
+
+        Args:
+            logits: (drafts, longest + 1, vocab) after the start and after each token.
+        """
+        targets = [[*draft, self._end][: self._room] for draft in drafts]
+        table = pad_sequence([torch.tensor(row) for row in targets], batch_first=True)
+        table = F.pad(table, (0, logits.shape[1] - table.shape[1])).to(logits.device)
+        logprobs = (logits.gather(-1, table[..., None])[..., 0] - logits.logsumexp(-1)).tolist()
+        reasons = ["eos" if len(draft) < self._room else "length" for draft in drafts]
+        return [
+            Hypothesis(draft, row[: len(target)], reason)
+            for draft, row, target, reason in zip(drafts, logprobs, targets, reasons, strict=True)
         ]
-        readings = [
-            Hypothesis(draft, row[:length].tolist(), "eos" if whole else "length")
-            for draft, row, length, whole in zip(drafts, logprobs, lengths, ended, strict=True)
-        ]
-        return readings, agreed
+
+    def _writes(self, written: list[int], draft: list[int]) -> bool:
+        """Whether a search would write this draft, if its likeliest tokens are these."""
+        target = [*draft, self._end][: self._room]
+        return written[: len(target)] == target and self._allows(draft) and not self._loops(draft)
+
+    def _greedy_rules(self) -> Search:
+        return greedy_rules(
+            self._start,
+            self.settings,
+            max_positions=self._max_positions,
+            constraint=self.constraint,
+            stop_repetition=self.guard,
+            device=self.model.device,
+        )
 
     def _loops(self, token_ids: Sequence[int]) -> bool:
         """Whether a search would have stopped on the way."""
@@ -291,15 +309,13 @@ class HybridDecoder:
             state = self.constraint.advance(state, token_id)
         return self.constraint.accepts(state)
 
-    def _search(
-        self, encoded: EncoderOutput, *, steps: DraftedSteps | None = None
-    ) -> list[list[Hypothesis]]:
+    def _search(self, encoded: EncoderOutput) -> list[list[Hypothesis]]:
         states = encoded.last_hidden_state
         output = generate(
-            steps or self.model.decoder_steps(encoded, use_cache=self.settings.use_cache),
+            self.model.decoder_steps(encoded, use_cache=self.settings.use_cache),
             torch.full((len(states), 1), self._start, device=states.device),
             self.settings,
-            max_positions=self.model.config.decoder.max_position_embeddings,
+            max_positions=self._max_positions,
             constraint=self.constraint,
             stop_repetition=self.guard,
         )

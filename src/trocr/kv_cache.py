@@ -68,29 +68,29 @@ class LayerCache:
         self.key, self.value = own[0][:rows], own[1][:rows]
         self.cross_key, self.cross_value = cross[0][:rows], cross[1][:rows]
 
-    def join(self, other: LayerCache) -> None:
-        """Take in the rows of another, behind the own.
-
-        Tokens of all rows end together, sources begin together; what is missing is 0.
+    def join(self, other: LayerCache, before: int) -> None:
+        """Take in the rows of another, behind the own; what is missing is 0.
 
         Args:
-            other: that has no more tokens than this one.
+            before: places left free before its tokens.
         """
         (own, cross), (others, other_cross) = self._pairs(), other._pairs()
-        before = self.key.shape[2] - other.get_seq_length() if self.key is not None else 0
         room, self._room = self._room or own, None
-        joined = [_join(*pair, before) for pair in zip(room, own, others, strict=True)]
+        joined = [_join(*pair, before, CACHE_ROOM) for pair in zip(room, own, others, strict=True)]
         self._room = joined[0][0], joined[1][0]
         self.key, self.value = joined[0][1], joined[1][1]
         room, self._cross_room = self._cross_room or cross, None
-        joined = [_join(*pair, 0) for pair in zip(room, cross, other_cross, strict=True)]
+        joined = [_join(*pair, 0, 0) for pair in zip(room, cross, other_cross, strict=True)]
         self._cross_room = joined[0][0], joined[1][0]
         self.cross_key, self.cross_value = joined[0][1], joined[1][1]
 
-    def crop(self, length: int) -> None:
-        """Keep the first ``length`` tokens of every row."""
-        if self.key is not None and self.value is not None:
-            self.key, self.value = self.key[:, :, :length], self.value[:, :, :length]
+    def pack(self, columns: Tensor) -> None:
+        """Token j of row i becomes what token ``columns[i, j]`` was."""
+        own, _ = self._pairs()
+        _, heads, _, width = own[0].shape
+        index = columns[:, None, :, None].expand(-1, heads, -1, width)
+        self.key, self.value = own[0].gather(2, index), own[1].gather(2, index)
+        self._room = None
 
     def narrow(self, tokens: int, sources: int) -> None:
         """Forget so many of the first tokens of every row, and all but so many first sources."""
@@ -156,15 +156,15 @@ class KVCache:
             return False
         return len(rows) <= len(layer.key) and bool((origins >= len(rows)).all())
 
-    def join(self, other: KVCache) -> None:
-        """Take the rows of another with no more tokens behind the own, as ``LayerCache.join``."""
+    def join(self, other: KVCache, before: int) -> None:
+        """Take the rows of another behind the own, its tokens behind so many free places."""
         for layer, more in zip(self.layers, other.layers, strict=True):
-            layer.join(more)
+            layer.join(more, before)
 
-    def crop(self, length: int) -> None:
-        """Keep the first ``length`` tokens of every row."""
+    def pack(self, columns: Tensor) -> None:
+        """Token j of row i becomes what token ``columns[i, j]`` was: (rows, tokens) int64."""
         for layer in self.layers:
-            layer.crop(length)
+            layer.pack(columns)
 
     def narrow(self, tokens: int, sources: int) -> None:
         """Forget so many of the first tokens of every row, and all but so many first sources."""
@@ -191,11 +191,14 @@ def _with_room(states: Tensor, rows: int, length: int) -> Tensor:
     return room
 
 
-def _join(room: Tensor, states: Tensor, others: Tensor, before: int) -> tuple[Tensor, Tensor]:
+def _join(
+    room: Tensor, states: Tensor, others: Tensor, before: int, spare: int
+) -> tuple[Tensor, Tensor]:
     """Rows of two (rows, heads, length, head_dim), ``before`` places left free before the others.
 
     Args:
         room: that the first are the front of.
+        spare: places for more, if they have to be copied.
 
     Returns:
         the room, a new one if need be, and what of it is in use.
@@ -204,7 +207,6 @@ def _join(room: Tensor, states: Tensor, others: Tensor, before: int) -> tuple[Te
     end = before + others.shape[2]
     length = max(states.shape[2], end)
     if len(room) < rows or room.shape[2] < length:
-        spare = CACHE_ROOM if before else 0
         room = _with_room(states, rows + int(SPARE_ROWS * rows), length + spare)
     room[:old, :, states.shape[2] : length] = 0
     room[old:rows, :, :before] = 0

@@ -55,7 +55,8 @@ class Stages:
         batches: passes of the encoder.
         drafted, accepted: lines with a draft, and those of them that needed no search.
         draft_passes: passes of the decoder that verified drafts.
-        searches: for the others.
+        further_passes: in which lines were written on along their drafts.
+        searches: for lines without.
     """
 
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
@@ -64,6 +65,7 @@ class Stages:
     drafted: int = 0
     accepted: int = 0
     draft_passes: int = 0
+    further_passes: int = 0
     searches: list[Search] = field(default_factory=list)
 
     def shares(self) -> dict[str, float]:
@@ -84,14 +86,16 @@ class Stages:
         """The drafts of a batch were verified."""
         self.draft_passes += 1
 
+    def on_advance(self, call: Call) -> None:
+        """Lines were written on."""
+        self.further_passes += 1
+
     def on_search(self, call: Call) -> None:
-        """Some lines were searched, or one along its draft: whose first pass verified it."""
+        """Some lines were searched."""
         tokens = [[len(found.token_logprobs) for found in line] for line in call.result]
         written = [max(line, default=0) for line in tokens]
-        steps = call.options.get("steps")
-        passes = steps.passes - 1 if steps else max(written)
         lines = list(zip(_source_tokens(call.arguments[1]), written, strict=True))
-        self.searches.append(Search(passes, lines))
+        self.searches.append(Search(max(written), lines))
 
     def on_ranked(self, call: Call) -> None:
         """Some lines are read."""
@@ -119,7 +123,9 @@ def watched(reader: Recognizer) -> Iterator[Stages]:
         (ahead, "waited_for", "preprocessing", None),
         (LineReading, "_encode", "encoder", stages.on_encode),
         (reader, "drafter", "drafts", None),
-        (HybridDecoder, "_verify", "drafts", stages.on_verify),
+        (HybridDecoder, "verified", "drafts", stages.on_verify),
+        (HybridDecoder, "read_drafts", "drafts", stages.on_verify),
+        (HybridDecoder, "advance", "search", stages.on_advance),
         (HybridDecoder, "_search", "search", stages.on_search),
         (HybridDecoder, "ranked", "other", stages.on_ranked),
     )

@@ -4,8 +4,8 @@ Operations are those of the matrix products and convolutions, two for each multi
 addition (Kaplan et al. 2020, arXiv 2001.08361, table 1, with attention over exactly the tokens
 there are). Every text counts once, however it was found, and padding not at all, as in the model
 FLOPs utilization of PaLM (arXiv 2204.02311, appendix B). Bytes are those of the weights, once a
-pass, and of the cached keys and values, once a step (Pope et al. 2022, arXiv 2211.05102, section
-2); activations are left out.
+pass, and of the cached keys and values, once a step of a search (Pope et al. 2022, arXiv
+2211.05102, section 2); activations, and what is read again along a draft, are left out.
 """
 
 from __future__ import annotations
@@ -99,6 +99,7 @@ def read_bytes(model: VisionEncoderDecoderModel, stages: Stages) -> float:
     encoder = _encoder_weights(model.config.encoder)
     keys_values, step = _decoder_weights(config)
     weights = stages.batches * encoder + stages.draft_passes * (keys_values + step)
+    weights += stages.further_passes * step
     cached = 0
     for search in stages.searches:
         weights += keys_values + step * search.passes

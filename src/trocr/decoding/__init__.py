@@ -4,23 +4,28 @@
 """
 
 from .constraints import Constraint, allow_characters, match_lexicon, match_regex
-from .generate import generate, line_pool
-from .pool import LinePool, PoolRow
-from .protocol import GenerateOutput, JoinableSteps, StepModel
+from .drafted import DraftedPool, DraftedRow
+from .generate import generate, greedy_rules
+from .pool import LinePool, PoolRow, WrittenRow
+from .protocol import GenerateOutput, JoinableSteps, ReadingSteps, StepModel
 from .repetition import RepetitionGuard
 from .search import longest_sequence
 
 __all__ = [
     "Constraint",
+    "DraftedPool",
+    "DraftedRow",
     "GenerateOutput",
     "JoinableSteps",
     "LinePool",
     "PoolRow",
+    "ReadingSteps",
     "RepetitionGuard",
     "StepModel",
+    "WrittenRow",
     "allow_characters",
     "generate",
-    "line_pool",
+    "greedy_rules",
     "longest_sequence",
     "match_lexicon",
     "match_regex",

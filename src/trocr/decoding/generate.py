@@ -9,7 +9,6 @@ from ..errors import UsageError
 from ..generation_config import GenerationConfig
 from .beam import beam_search
 from .constraints import Constraint
-from .pool import LinePool
 from .protocol import GenerateOutput, StepModel
 from .repetition import RepetitionGuard
 from .sampling import sample_search
@@ -63,18 +62,19 @@ def generate(
     return (beam_search if config.num_beams > 1 else sample_search)(search, step_model)
 
 
-def line_pool(
-    start: Tensor,
+def greedy_rules(
+    start: int,
     config: GenerationConfig,
     *,
     max_positions: int,
     constraint: Constraint | None = None,
     stop_repetition: RepetitionGuard | None = None,
-) -> LinePool:
-    """A greedy search that lines join and leave; each is written as by ``generate``.
+    device: torch.device | None = None,
+) -> Search:
+    """What a pool needs to write each line as ``generate`` would, whenever it joins.
 
     Args:
-        start: (1, 1) int64, the token that every line starts from.
+        start: the token that every line starts from.
         config, max_positions, constraint, stop_repetition: as for ``generate``; one sequence a
             line, nothing recorded.
 
@@ -82,5 +82,6 @@ def line_pool(
         UsageError: impossible settings.
     """
     config = config.merged(output_scores=False, output_logits=False)
-    limit = longest_sequence(config, start.shape[1], max_positions)
-    return LinePool(Search(config, start, limit, constraint, stop_repetition))
+    prompt_ids = torch.tensor([[start]], device=device)
+    limit = longest_sequence(config, 1, max_positions)
+    return Search(config, prompt_ids, limit, constraint, stop_repetition)

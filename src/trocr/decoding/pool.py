@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -37,11 +38,23 @@ class PoolRow:
         return self.line.finish_reason == "none"
 
 
-class LinePool:
-    """Greedy search or sampling for lines that come and go.
+Row = TypeVar("Row", bound="WrittenRow")
 
-    A line gets the tokens that it would get alone, but for rounding, and for draws from a stream
-    that it shares.
+
+class WrittenRow(Protocol):
+    """A line in a pool, by the number that the caller knows it by."""
+
+    number: int
+    line: Hypothesis
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it goes on."""
+        ...
+
+
+class Pool(Generic[Row]):
+    """Lines that come and go, and the decoder that has read them.
 
     Args:
         search: the rules for all of them.
@@ -50,7 +63,7 @@ class LinePool:
     def __init__(self, search: Search) -> None:
         self._search = search
         self._steps: StepModel | None = None
-        self._rows: list[PoolRow] = []  # as they are in the model's cache
+        self._rows: list[Row] = []  # as they are in the model's cache
 
     def __len__(self) -> int:
         """Number of lines that go on."""
@@ -60,7 +73,56 @@ class LinePool:
         """A line without tokens."""
         return self._search.start()
 
-    def admit(self, rows: Sequence[PoolRow], steps: StepModel, logits: Tensor) -> list[PoolRow]:
+    def forget(self, is_wanted: Callable[[int], bool]) -> list[Row]:
+        """Let go of lines whose number nobody wants, and return them."""
+        unwanted = [row for row in self._rows if row.is_open and not is_wanted(row.number)]
+        for row in unwanted:
+            row.line = replace(row.line, finish_reason="forgotten")
+        self._drop_closed()
+        return unwanted
+
+    @property
+    def _device(self) -> torch.device:
+        return self._search.prompt_ids.device
+
+    def _take_in(self, rows: list[Row], steps: StepModel) -> None:
+        """Those of the rows that go on, as this model has them, join."""
+        if not any(row.is_open for row in rows):
+            return
+        rows = self._without_closed(rows, steps)
+        if self._steps is None:
+            self._steps, self._rows = steps, rows
+        else:
+            assert isinstance(self._steps, JoinableSteps)
+            self._steps.join(steps)
+            self._rows = [*self._rows, *rows]
+
+    def _drop_closed(self) -> None:
+        """Make room in the cache."""
+        if self._steps is None or not len(self):
+            self._steps, self._rows = None, []
+        else:
+            self._rows = self._without_closed(self._rows, self._steps)
+
+    def _without_closed(self, rows: list[Row], steps: StepModel) -> list[Row]:
+        """If many are finished, the last rows take their places."""
+        count = sum(row.is_open for row in rows)
+        if len(rows) - count < DROP_SHARE * len(rows):
+            return rows
+        late = (place for place in range(count, len(rows)) if rows[place].is_open)
+        kept = [place if rows[place].is_open else next(late) for place in range(count)]
+        steps.reorder(torch.tensor(kept, device=self._device))
+        return [rows[place] for place in kept]
+
+
+class LinePool(Pool[PoolRow]):
+    """Greedy search or sampling for lines that come and go.
+
+    A line gets the tokens that it would get alone, but for rounding, and for draws from a stream
+    that it shares.
+    """
+
+    def admit(self, rows: list[PoolRow], steps: StepModel, logits: Tensor) -> list[PoolRow]:
         """Take lines in and write their first token; those that are finished with it.
 
         Args:
@@ -69,13 +131,7 @@ class LinePool:
             logits: (rows, vocab) after the prompts.
         """
         finished = self._extend(rows, logits)
-        if self._steps is None:
-            self._steps = steps
-        else:
-            assert isinstance(self._steps, JoinableSteps)
-            self._steps.join(steps)
-        self._rows += rows
-        self._drop_closed()
+        self._take_in(rows, steps)
         return finished
 
     def advance(self) -> list[PoolRow]:
@@ -92,18 +148,6 @@ class LinePool:
         )
         self._drop_closed()
         return finished
-
-    def forget(self, is_wanted: Callable[[int], bool]) -> list[PoolRow]:
-        """Let go of lines whose number nobody wants, and return them."""
-        unwanted = [row for row in self._rows if row.is_open and not is_wanted(row.number)]
-        for row in unwanted:
-            row.line = replace(row.line, finish_reason="forgotten")
-        self._drop_closed()
-        return unwanted
-
-    @property
-    def _device(self) -> torch.device:
-        return self._search.prompt_ids.device
 
     def _extend(self, rows: Sequence[PoolRow], logits: Tensor) -> list[PoolRow]:
         """Write a token of each row; those that end with it."""
@@ -122,15 +166,3 @@ class LinePool:
             line = row.line.extended(token, logprob, state=search.next_state(row.line, token))
             row.line = replace(line, finish_reason=search.finish_reason(line.tokens) or "none")
         return [row for row in rows if not row.is_open]
-
-    def _drop_closed(self) -> None:
-        """Make room in the cache; the last rows take the places of those that are finished."""
-        count = len(self)
-        if count == 0:
-            self._steps, self._rows = None, []
-        elif len(self._rows) - count >= DROP_SHARE * len(self._rows):
-            assert self._steps is not None
-            late = (place for place in range(count, len(self._rows)) if self._rows[place].is_open)
-            kept = [place if self._rows[place].is_open else next(late) for place in range(count)]
-            self._steps.reorder(torch.tensor(kept, device=self._device))
-            self._rows = [self._rows[place] for place in kept]

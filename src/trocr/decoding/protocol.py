@@ -33,7 +33,20 @@ class JoinableSteps(StepModel, Protocol):
     """A ``StepModel`` that takes rows in while others are on their way."""
 
     def join(self, other: Any) -> None:
-        """Take the rows of another of the kind behind the own; it has read no more tokens."""
+        """Take the rows of another of the kind behind the own."""
+        ...
+
+
+@runtime_checkable
+class ReadingSteps(JoinableSteps, Protocol):
+    """``JoinableSteps`` that read tokens of which some are to be forgotten."""
+
+    def read(self, token_ids: Tensor) -> Tensor:
+        """Logits (rows, new_tokens, vocab) after each of ``token_ids`` (rows, new_tokens)."""
+        ...
+
+    def keep(self, counts: Tensor, length: int) -> None:
+        """Of the last ``length`` tokens, row i read only the first ``counts[i]``."""
         ...
 
 
