@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from line_models import CHARACTERS, text_picture
 from PIL import Image
-from training_runs import configuration, drawn, prepared
+from training_runs import configuration, drawn, prepared, uncut
 
 from trocr.config import PIXELS_PER_TOKEN
 from trocr.errors import DataError
@@ -196,7 +196,7 @@ def test_lines_are_straightened_before_they_are_distorted(tmp_path: Path) -> Non
     assert straight.height < 60
     assert StraightenedLines(RealLines([tall_line])).draw(generator)[0].size == straight.size
     config = configuration(prepared(tmp_path), 1, model="straighten = true")
-    receipts, pages, blanks = (source for source, _ in read_sources(config)[0])
+    receipts, pages, blanks = (source for source, _ in read_sources(config, uncut)[0])
     assert isinstance(receipts, RealLines)
     assert isinstance(pages, RealLines)
     assert receipts.straighten

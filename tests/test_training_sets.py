@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from training_runs import configuration, drawn, prepared
+from training_runs import configuration, drawn, prepared, uncut
 
 from trocr.errors import DataError
 from trocr.labelled_lines import LabelledLine, write_labelled_lines
@@ -84,7 +84,7 @@ def test_marks_of_a_transcriber_leave_the_labels(tmp_path: Path) -> None:
 
 def test_sources_are_those_of_the_configuration(tmp_path: Path) -> None:
     config = configuration(prepared(tmp_path), 1, first_set="weight = 2")
-    sources, validation = read_sources(config)
+    sources, validation = read_sources(config, uncut)
     assert [weight for _, weight in sources] == [2, 0.5, 0.1]
     receipts, pages, blanks = (source for source, _ in sources)
     assert isinstance(receipts, RealLines)
@@ -103,4 +103,4 @@ def test_a_run_needs_lines(tmp_path: Path) -> None:
     path = tmp_path / "empty.toml"
     path.write_text(head + "[model]" + rest.partition("[model]")[2])
     with pytest.raises(DataError, match="no lines to train on"):
-        read_sources(type(config).read(path))
+        read_sources(type(config).read(path), uncut)

@@ -32,7 +32,8 @@ class LineSetSection:
     A line's group (page, receipt) is what ``group_pattern`` captures of its file name; groups,
     never lines, go to validation. ``same_group`` joins groups that show the same picture;
     ``exclude`` drops some. ``case_blind``: the labels have lost their case. Characters of
-    ``remove`` are a transcriber's marks and leave the labels.
+    ``remove`` are a transcriber's marks and leave the labels. ``recombined``: share of its lines
+    that are put together of words of several, where ``start_from`` reads them well.
     """
 
     name: str
@@ -44,6 +45,7 @@ class LineSetSection:
     exclude: tuple[str, ...] = ()
     case_blind: bool = False
     remove: str = ""
+    recombined: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -55,10 +55,14 @@ class RealLines:
 
     def draw(self, generator: np.random.Generator) -> tuple[Image.Image, str]:
         number = int(generator.integers(len(self.lines)))
+        return self.picture(number), self.lines[number].text
+
+    def picture(self, number: int) -> Image.Image:
+        """One of the lines, grey."""
         if number not in self.pictures:
             grey = decoded(self.lines[number])
             self.pictures[number] = straightened(grey) if self.straighten else grey
-        return self.pictures[number], self.lines[number].text
+        return self.pictures[number]
 
 
 class BlankLines:

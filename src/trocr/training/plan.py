@@ -13,6 +13,7 @@ from ..model import VisionEncoderDecoderModel
 from ..processor import TrOCRProcessor
 from ..tokenizer import Tokenizer
 from .config import OptimizationSection, TrainingConfig
+from .recombine import ModelCutter
 from .sources import Sources, ValidationSets, read_sources
 from .start import first_model
 
@@ -58,7 +59,7 @@ def configured_plan(config: TrainingConfig) -> TrainingPlan:
     return TrainingPlan(
         model,
         TrOCRProcessor(image_processor, tokenizer),
-        lambda: read_sources(config),
+        lambda: read_sources(config, ModelCutter(model, image_processor, tokenizer)),
         config.optimization,
         config.source,
         config.data.lines_per_chunk,

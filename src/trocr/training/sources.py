@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from ..errors import DataError
 from ..labelled_lines import LabelledLine
-from .config import SyntheticSection, TrainingConfig
+from .config import LineSetSection, SyntheticSection, TrainingConfig
 from .data import BlankLines, LineSource, RealLines, StraightenedLines
-from .sets import read_split
+from .recombine import Cutter, RecombinedLines
+from .sets import group_of, read_split
 
 Sources = list[tuple[LineSource, float]]  # with their weights
 ValidationSets = dict[str, tuple[list[LabelledLine], bool]]  # lines, and whether case-blind
 
 
-def read_sources(config: TrainingConfig) -> tuple[Sources, ValidationSets]:
+def read_sources(config: TrainingConfig, cutter: Cutter) -> tuple[Sources, ValidationSets]:
     """Weighted sources to train on, and validation lines by set.
+
+    Args:
+        cutter: of the lines of sets that are ``recombined``.
 
     Raises:
         DataError: a set cannot be read, or there is nothing to train on.
@@ -24,7 +28,11 @@ def read_sources(config: TrainingConfig) -> tuple[Sources, ValidationSets]:
     straighten = config.model.straighten
     for section in config.data.sets:
         train, held_out = read_split(section, config.folder)
-        sources.append((RealLines(train, section.case_blind, straighten), section.weight))
+        lines = RealLines(train, section.case_blind, straighten)
+        sources.append((lines, section.weight * (1 - section.recombined)))
+        if section.recombined:
+            recombined = _recombined(lines, section, cutter)
+            sources.append((recombined, section.weight * section.recombined))
         if held_out:
             validation[section.name] = (held_out, section.case_blind)
     for synthetic in config.data.synthetic:
@@ -38,6 +46,18 @@ def read_sources(config: TrainingConfig) -> tuple[Sources, ValidationSets]:
     if straighten:
         made = [(StraightenedLines(source), weight) for source, weight in made]
     return sources + made, validation
+
+
+def _recombined(lines: RealLines, section: LineSetSection, cutter: Cutter) -> RecombinedLines:
+    pictures = [lines.picture(number) for number in range(len(lines.lines))]
+    groups = [group_of(line.file, section.group_pattern) for line in lines.lines]
+    pieces = cutter(pictures, [line.text for line in lines.lines])
+    if not any(pieces):
+        raise DataError(
+            f"{section.path}: the model of start_from reads no line well enough to cut it.",
+            "Leave out recombined, or train on the lines as they are first.",
+        )
+    return RecombinedLines(lines, groups, pieces)
 
 
 def _synthetic(
