@@ -37,6 +37,10 @@ def take_all(intake: Intake) -> None:
         intake.step()
 
 
+def sizes_of(manifest: Manifest) -> list[int]:
+    return [len(manifest.unit(number).entries) for number in manifest.todo(100)]
+
+
 def read(manifest: Manifest, units: int) -> None:
     with manifest.transaction():
         run = manifest.history.start(1)
@@ -72,8 +76,10 @@ def test_units_do_not_depend_on_where_listing_was_cut_off(tmp_path: Path) -> Non
 
 def test_the_last_units_are_small(tmp_path: Path) -> None:
     manifest = filled(tmp_path, 40, unit_size=16)
-    sizes = [len(manifest.unit(number).entries) for number in manifest.todo(100)]
-    assert sizes == [16] + 12 * [2]
+    assert sizes_of(manifest) == [16] + 12 * [2]
+    other = Manifest(tmp_path / "other", write=True)
+    take_all(Intake(other, entries(40), 16, 12))
+    assert sizes_of(other) == [16, 12, 12]
 
 
 def test_an_archive_is_listed_once_all_its_entries_are_in_units(tmp_path: Path) -> None:

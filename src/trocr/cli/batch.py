@@ -149,6 +149,7 @@ def batch(
         raise UsageError("--lines and --boxes exclude each other.", "Lines need no boxes.")
     from ..distribution import Plan, Task, formats_of, mirrored, read_list, run_batch, state_of
     from ..pipeline import Boxes, Settings
+    from ..pipeline.streaming import WINDOW_BATCHES
     from ..writers import WITHOUT_WORDS, Options
     from .request import rehearse
 
@@ -193,6 +194,7 @@ def batch(
         ray=ray,
         finders=finders,
         unit_size=unit_size or (1024 if lines else 64),
+        least_unit=WINDOW_BATCHES * batch_size if lines else 1,
         retry=retry,
     )
     rehearse(task.documents, writing)

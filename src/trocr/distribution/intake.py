@@ -22,13 +22,17 @@ class Intake:
         manifest: is added to.
         found: what ``find_entries`` gives.
         unit_size: entries of a unit.
+        least_size: of the last units, which are smaller.
 
     Units do not depend on when a run was cut off: entries that make no whole unit yet are not
     noted, and found again. Two units' worth always waits, for it may be the last.
     """
 
-    def __init__(self, manifest: Manifest, found: Iterator[Found], unit_size: int) -> None:
+    def __init__(
+        self, manifest: Manifest, found: Iterator[Found], unit_size: int, least_size: int = 1
+    ) -> None:
         self._manifest, self._found, self._unit_size = manifest, found, unit_size
+        self._last_size = min(unit_size, max(least_size, unit_size // _LAST))
         # Entries that are in no unit yet, a container after its own.
         self._waiting: deque[Entry | Container] = deque()
         self._names: set[str] = set()  # of those entries
@@ -58,7 +62,7 @@ class Intake:
                     self._changed(each)
             over = len(chunk) < _CHUNK
             while over and self._names:
-                self._close_unit(max(1, self._unit_size // _LAST), UNIT_BYTES // _LAST)
+                self._close_unit(self._last_size, UNIT_BYTES // _LAST)
             self._note_containers()
             if over or not self._begun:
                 self._manifest.note(LISTED, "yes" if over else "no")

@@ -41,7 +41,7 @@ class Plan:
         workers: processes; None: as many as there are GPUs or cores; 0: none, this one reads.
         ray: address of a cluster that reads instead; ``local`` starts one here.
         finders: its actors that find lines, at most; `workers` are those that read, at most.
-        unit_size: entries of a unit.
+        unit_size, least_unit: entries of a unit; of the last ones, which are smaller, at least.
         retry: what is in quarantine is read again.
         progress: is told of the manifest's counters, and of pages that were read since.
     """
@@ -55,6 +55,7 @@ class Plan:
     ray: str | None = None
     finders: int | None = None
     unit_size: int = 64
+    least_unit: int = 1
     retry: bool = False
     progress: Callable[[Mapping[str, int], int], None] = lambda counters, pages: None
 
@@ -97,7 +98,7 @@ def run_batch(task: Task, plan: Plan) -> Status:
 
 def _run(manifest: Manifest, task: Task, plan: Plan) -> Status:
     found = find_entries(plan.inputs, manifest.is_listed, task.column)
-    intake = Intake(manifest, found, plan.unit_size)
+    intake = Intake(manifest, found, plan.unit_size, plan.least_unit)
     devices = devices_of(plan.device, plan.workers) if plan.workers != 0 else []
     with manifest.transaction():
         run = manifest.history.start(len(devices))
