@@ -226,8 +226,8 @@ def test_lines(make: Make) -> None:
 def test_keys(make: Make, header: str) -> None:
     client = make(api_keys=("one", "zweité"))
     prefix = "bearer " if header == "Authorization" else ""
-    for path in ("/v1/models", "/v1/jobs/x", "/v1/read"):
-        method = "POST" if path == "/v1/read" else "GET"
+    for path in ("/v1/models", "/v1/jobs/x", "/v1/read", "/v1/lines"):
+        method = "POST" if path in ("/v1/read", "/v1/lines") else "GET"
         for wrong in ("", "on", "one1", "ONE"):
             headers = {header: prefix + wrong}
             answer = client.request(method, path, headers=headers)

@@ -12,7 +12,6 @@ from ... import __version__
 from ..settings import ServeSettings
 from .documentation import describe
 from .headers import Mistakes, SafeHeaders
-from .keys import KeyCheck
 from .observing import Observing
 from .pool_interface import Pool
 from .problems import add_handlers
@@ -46,8 +45,8 @@ def create_app(settings: ServeSettings, pool: Pool) -> FastAPI:
         title="trocr", version=__version__, lifespan=running, docs_url=None, redoc_url=None
     )
     app.state.service = service
-    with_key = [Depends(KeyCheck(settings.api_keys))]
-    for router in (reading.router, jobs.router, about.api):
+    with_key = [Depends(service.check_key)]
+    for router in (reading.router, reading.direct, jobs.router, about.api):
         app.include_router(router, dependencies=with_key)
     app.include_router(about.public)
     app.mount("/static", about.PageFiles())

@@ -12,6 +12,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from .problems import no_http
 
 _LINGER_SECONDS = 2.0
+_LARGE = 16 << 10  # bytes, of a part of an answer that does not wait for more
 _LAST = ((b"connection", b"close"), (b"x-content-type-options", b"nosniff"))
 
 
@@ -35,7 +36,7 @@ class GuardedProtocol(H11Protocol):
         self._since = self.loop.time()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(_Gathering(transport, self.loop))  # type: ignore[arg-type]
         self._watch_head()
         if len(self.connections) > self.max_connections:
             self._make_room()
@@ -111,6 +112,42 @@ class GuardedProtocol(H11Protocol):
             return
         self._unsent = unsent
         self._stall.start(self.stall_seconds, self._check_progress)
+
+
+class _Gathering:
+    """A transport that sends head and body of an answer together: each send has its price.
+
+    Args:
+        transport: that is behind it.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._chunks: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """At the next turn of the loop, with all that is written until then."""
+        if not self._chunks:
+            self._loop.call_soon(self._flush)
+        self._chunks.append(data)
+        if len(data) > _LARGE:  # so that the protocol is told to pause
+            self._flush()
+
+    def write_eof(self) -> None:
+        self._flush()
+        self._transport.write_eof()
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        chunks, self._chunks = self._chunks, []
+        if content := b"".join(chunks):
+            self._transport.write(content)
 
 
 class _Timer:

@@ -23,7 +23,7 @@ _Entry = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 class LineQuery(BaseModel):
     """How lines are read."""
 
-    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
     model: str | None = Field(
         None,

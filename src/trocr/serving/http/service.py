@@ -18,6 +18,7 @@ from ..metrics import Metrics
 from ..settings import ServeSettings
 from .admission import Admission
 from .job_store import JobStore
+from .keys import KeyCheck
 from .pool_interface import Pool, Running
 from .uploads import UploadReader
 
@@ -33,6 +34,7 @@ class Service:
     def __init__(self, settings: ServeSettings, pool: Pool) -> None:
         self.settings, self.pool = settings, pool
         self.admission = Admission(settings, pool)
+        self.check_key = KeyCheck(settings.api_keys)
         self.jobs = JobStore(settings)
         self.metrics = Metrics(pool, self.jobs.counts)
         self.starting: asyncio.Task[None] | None = None

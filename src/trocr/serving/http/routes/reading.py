@@ -13,16 +13,18 @@ from ....writers import WITHOUT_WORDS
 from ...logs import note
 from ...messages import Failed, LineOptions, LineResults, Output, ReadDocument, ReadLines, Upload
 from ..answers import as_file, as_json, last_of
+from ..direct import direct_route
 from ..documentation import DOCUMENT_BODY, LINES, LINES_BODY, READ
 from ..negotiation import chosen_format
 from ..problems import Problem
-from ..queries import DocumentQuery, LinesAsked, ReadAsked
+from ..queries import DocumentQuery, LinesAsked, LinesQuery, ReadAsked
 from ..service import Service, TheService
 from ..uploads import UploadReader
 
 FILE, FILES = "file", "files"
 
 router = APIRouter(tags=["reading"])
+direct = APIRouter(tags=["reading"], route_class=direct_route(LinesQuery))
 
 
 @router.post("/v1/read", responses=READ, openapi_extra=DOCUMENT_BODY, response_class=Response)
@@ -41,7 +43,7 @@ async def read(service: TheService, request: Request, query: ReadAsked) -> Respo
     return as_file(output, options.model)
 
 
-@router.post("/v1/lines", responses=LINES, openapi_extra=LINES_BODY)
+@direct.post("/v1/lines", responses=LINES, openapi_extra=LINES_BODY)
 async def lines(service: TheService, request: Request, query: LinesAsked) -> Response:
     """Read pictures of one line each; one that cannot be read costs only itself."""
     settings = service.settings
