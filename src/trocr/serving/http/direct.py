@@ -1,4 +1,4 @@
-"""A short way through FastAPI, for requests so small that its own would cost a good part of them."""
+"""A short way through FastAPI, whose own would cost small requests a good part of their time."""
 
 from __future__ import annotations
 
