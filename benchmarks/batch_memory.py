@@ -47,15 +47,17 @@ def _measured(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     while process.poll() is None:
         time.sleep(_SECONDS)
         try:
-            by_done[read_status(out).done] = _megabytes(process.pid)
+            done, sizes = read_status(out).done, _megabytes(process.pid)
         except (TrOCRError, psutil.Error):
             continue
+        if all(sizes):
+            by_done[done] = sizes
     rows = [[done, *sizes] for done, sizes in sorted(by_done.items())]
     return {"columns": ["lines read", "driver MB", "worker MB"], "rows": rows}
 
 
 def _megabytes(driver: int) -> list[int]:
-    """Of the driver and of its worker; 0 for one that is not there yet."""
+    """Of the driver and of its worker; 0 for one that is not there yet, or any more."""
     process = psutil.Process(driver)
     workers = [each for each in process.children() if "spawn_main" in " ".join(each.cmdline())]
     sizes = [each.memory_info().rss >> 20 for each in (process, *workers)]

@@ -115,7 +115,7 @@ def batch(
     device: Device = "auto",
     dtype: Dtype = "auto",
     draft: Draft = None,
-    num_beams: NumBeams = 1,
+    num_beams: NumBeams = None,
     allow: Allow = None,
     regex: Regex = None,
     lexicon: Lexicon = None,
@@ -165,7 +165,8 @@ def batch(
     }
     selection: dict[str, Any] = {"pages": pages, "dpi": dpi, "column": column}
     what: dict[str, Any] = {"dtype": dtype, "draft": draft}
-    files: dict[str, Any] = {"boxes": _version(boxes), "template": _version(template)}
+    paths = {"boxes": boxes, "template": template, "lexicon": lexicon}
+    files = {name: _version(path) for name, path in paths.items()}
     given = inputs or []
     task = Task(
         load=partial(_load, model, **what),
@@ -247,7 +248,10 @@ def _version(path: Path | None) -> str | None:
         return None
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
     there = ((file, file.stat()) for file in files if file.exists())
-    about = [(str(file), known.st_size, known.st_mtime_ns) for file, known in there]
+    about = [
+        (str(file.relative_to(path.parent)), known.st_size, known.st_mtime_ns)
+        for file, known in there
+    ]
     return hashlib.sha256(repr(about).encode()).hexdigest()[:12]
 
 
