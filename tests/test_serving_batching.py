@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
+import pytest
 from PIL import Image
 
+from trocr.line_result import LineResult
 from trocr.serving.messages import LineOptions
+from trocr.serving.workers import reading
 from trocr.serving.workers.batching import LineQueue, WaitingLine
+from trocr.serving.workers.stats import Tally
+from trocr.serving.workers.watch import Watch
 
 PLAIN, DIGITS = LineOptions("printed"), LineOptions("printed", allow="0-9")
 
@@ -104,3 +110,40 @@ def test_who_waits_is_woken_by_lines_and_by_the_end() -> None:
     thread.join(10)
     assert found == [waiting, None]
     assert queue.next_options() is None
+
+
+class Asking:
+    """A reader that asks for more before what it was given is read."""
+
+    def __init__(self, queue: LineQueue, coming: Sequence[list[int]]) -> None:
+        self._queue, self._coming = queue, coming
+        self.given: list[int] = []
+
+    def read_lines(self, pictures: list[Any], **options: Any) -> list[LineResult]:
+        raise AssertionError
+
+    def read_continuously(
+        self, next_lines: Callable[[bool], list[Any] | None], **options: Any
+    ) -> Iterator[tuple[WaitingLine, LineResult]]:
+        every = next_lines(True) or []
+        for task, widths in enumerate(self._coming):
+            self._queue.put(task, PLAIN, lines(*widths))
+            more = next_lines(False) or []
+            self.given.append(len(more))
+            every += more
+        for line, _ in every:
+            yield line, LineResult("", 1.0, "blank")
+        self._queue.put(0, PLAIN, lines(1))
+        self.given.append(len(next_lines(False) or []))
+        self._queue.close()
+
+
+@pytest.mark.parametrize(("patience", "given"), [(60.0, [0, 0, 4, 1]), (0.0, [2, 1, 1, 1])])
+def test_a_few_lines_wait_for_more_while_others_are_read(
+    monkeypatch: pytest.MonkeyPatch, patience: float, given: list[int]
+) -> None:
+    monkeypatch.setattr(reading, "PATIENCE", patience)
+    queue = queue_of([10])
+    reader = Asking(queue, [[20, 30], [40], [50]])
+    reading.ReadingLoop({"printed": reader}, queue, 8, Watch(), Tally()).run()
+    assert reader.given == given
