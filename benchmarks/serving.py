@@ -40,7 +40,9 @@ CLIENTS = (1, 8, 32)
 OVERLOAD = 10  # times the capacity
 START_SECONDS = 180.0
 MIB = 1 << 20
-OURS, UNBATCHED, ONE = "trocr serve", "trocr serve --batch-size 1", "one request at a time"
+EVERY_CORE = f"--workers {os.cpu_count()}"
+OPTIONS = tuple(dict.fromkeys((EVERY_CORE, "--workers 1", "--workers 1 --batch-size 1")))
+OURS, ONE = f"trocr serve {EVERY_CORE}", "one request at a time"
 BASELINE = Path(__file__).parent / "one_at_a_time.py"
 
 
@@ -93,8 +95,7 @@ def commands(model: str) -> dict[str, list[str]]:
     """How each contender is started; the port is added."""
     serve = [str(Path(sys.executable).with_name("trocr")), "serve", "--model", model]
     return {
-        OURS: serve,
-        UNBATCHED: [*serve, "--batch-size", "1"],
+        **{f"trocr serve {options}": [*serve, *options.split()] for options in OPTIONS},
         ONE: [sys.executable, str(BASELINE), "--model", model],
     }
 

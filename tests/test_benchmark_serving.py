@@ -103,7 +103,7 @@ def test_the_table_and_the_gain(serving: ModuleType) -> None:
     facts = {"model": "fast", "lines": 9, "set": "some", "same_percent": 100.0}
     facts |= {"cores": 2, "load_average": 1.0, "overload": {}}
     lines = serving.table(rows, facts).splitlines()
-    assert lines[2] == "| 1 | `trocr serve` | 90.0 | 10 | 20 | 30 | 12.3 |"
+    assert lines[2] == f"| 1 | `{serving.OURS}` | 90.0 | 10 | 20 | 30 | 12.3 |"
     assert len(lines) == 8
 
 
