@@ -91,6 +91,19 @@ def test_constraints_hold(reader, num_beams, rule, holds):
     assert summary(alone) == summary(found)
 
 
+def test_a_model_asks_for_its_beams():
+    reader = tiny_recognizer(3)
+    greedy, searched = reader.read_lines(PICTURES), reader.read_lines(PICTURES, num_beams=4)
+    assert summary(greedy) != summary(searched)
+    reader.model.generation_config = reader.model.generation_config.merged(num_beams=4)
+    assert reader.num_beams == 4
+    assert "4 beams" in reader.describe_decoding()
+    assert summary(reader.read_lines(PICTURES)) == summary(searched)
+    assert summary(reader.read_lines(PICTURES, num_beams=1)) == summary(greedy)
+    with pytest.raises(UsageError, match="num_beams=0"):
+        reader.read_lines(PICTURES, num_beams=0)
+
+
 def test_two_rules_are_one_too_many(reader):
     with pytest.raises(UsageError, match="one"):
         reader.read_lines(PICTURES, allow="0-9", regex=r"\d+")

@@ -37,7 +37,7 @@ from .generation_config import GenerationConfig
 from .model import VisionEncoderDecoderModel
 from .outputs import EncoderOutput
 
-CTC_WEIGHT = 0.5  # of the CTC log-probability in the joint score
+CTC_WEIGHT = 0.4  # of the CTC log-probability in the joint score
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,7 @@ class HybridDecoder:
         constraint: what the text must be.
         guard: ends loops.
         counts: of drafts, to go on from.
+        n_best: hypotheses of a line that are wanted.
     """
 
     def __init__(
@@ -121,8 +122,10 @@ class HybridDecoder:
         constraint: Constraint | None = None,
         guard: RepetitionGuard | None = None,
         counts: DraftCounts | None = None,
+        n_best: int = 1,
     ) -> None:
         self.model = model
+        self.n_best = n_best
         self.settings = settings.merged(return_dict_in_generate=True)
         self.constraint = constraint
         self.guard = guard
@@ -134,14 +137,17 @@ class HybridDecoder:
         self._max_positions: int = config.max_position_embeddings
         limit = longest_sequence(settings, 1, self._max_positions)
         self._room = limit - 1
-        # Then the decoder's likeliest token is what a search writes, if the constraint allows it.
-        self._plain = (
-            settings.num_beams == 1
-            and not settings.do_sample
+        # Then the decoder's likeliest token is what greedy search writes, if it is allowed.
+        unruled = (
+            not settings.do_sample
             and self._start != self._pad
             and bool(settings.eos_token_ids)
             and not penalty_rules(settings, 1, limit)
         )
+        self._plain = unruled and settings.num_beams == 1
+        # Where CTC head and decoder agree, more beams hardly ever find what both find likelier.
+        agree = unruled and n_best == 1 and hasattr(model.encoder, "ctc_head")
+        self._takes_drafts = self._plain or agree
 
     @property
     def wants_drafts(self) -> bool:
@@ -195,7 +201,7 @@ class HybridDecoder:
         return self._hypothesis(row.line.tokens, row.line.logprobs, row.line.finish_reason)
 
     def verified(self, lines: EncodedLines) -> tuple[list[Hypothesis], list[int]]:
-        """A draft of each line, and the rows where no search can find another reading."""
+        """A draft of each line, and the rows where it is the reading."""
         assert lines.drafts is not None
         drafts = [self._cut(draft) for draft in lines.drafts]
         inputs = _padded([[self._start, *draft] for draft in drafts], self._end, lines.encoded)
@@ -206,7 +212,7 @@ class HybridDecoder:
             return_dict=True,
         ).logits.float()
         readings = self._readings(drafts, logits)
-        if not self._plain:
+        if not self._takes_drafts:
             return readings, []
         written = logits.max(-1).indices.tolist()
         agreed = [row for row, draft in enumerate(drafts) if self._writes(written[row], draft)]

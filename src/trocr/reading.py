@@ -92,7 +92,7 @@ class LineReading:
     def _results(
         self, parts: Iterable[Found], pictures: Mapping[int, Image.Image]
     ) -> Iterator[tuple[int, LineResult]]:
-        n_best = self.flow.decoder.settings.num_return_sequences
+        n_best = self.flow.decoder.n_best
         for lines, found in parts:
             wanted = [row for row, number in enumerate(lines.numbers) if number in pictures]
             if not wanted:

@@ -132,11 +132,17 @@ class Recognizer:
         return self.model.dtype
 
     @property
+    def num_beams(self) -> int:
+        """Width of the search that the model asks for in its generation_config.json."""
+        return self.model.generation_settings().num_beams
+
+    @property
     def has_ctc_head(self) -> bool:
         return hasattr(self.model.encoder, "ctc_head")
 
-    def describe_decoding(self, num_beams: int = 1) -> str:
+    def describe_decoding(self, num_beams: int | None = None) -> str:
         """How ``read_lines`` would decode, in words."""
+        num_beams = num_beams or self.num_beams
         search = "greedy" if num_beams == 1 else f"beam search, {num_beams} beams"
         if self.has_ctc_head:
             return f"{search}, CTC draft, joint score"
@@ -148,7 +154,7 @@ class Recognizer:
         images: Sequence[Any],
         *,
         batch_size: int = 32,
-        num_beams: int = 1,
+        num_beams: int | None = None,
         n_best: int = 1,
         allow: str | None = None,
         regex: str | None = None,
@@ -160,7 +166,7 @@ class Recognizer:
         Args:
             images: any types that ``load_image`` takes.
             batch_size: lines in one pass; in float32, results do not depend on it.
-            num_beams: width of the beam search; 1 is greedy.
+            num_beams: width of the beam search; 1 is greedy. Default: as the model asks for.
             n_best: readings to return for each line; more than one searches with that many beams.
             allow: characters that may occur, as inside ``[...]``: ``"0-9./"``.
             regex: pattern that the whole text must match.
@@ -189,7 +195,7 @@ class Recognizer:
         next_lines: NextLines[Key],
         *,
         batch_size: int = 32,
-        num_beams: int = 1,
+        num_beams: int | None = None,
         n_best: int = 1,
         allow: str | None = None,
         regex: str | None = None,
@@ -254,23 +260,25 @@ class Recognizer:
     def _reading(
         self,
         batch_size: int,
-        num_beams: int,
+        num_beams: int | None,
         n_best: int,
         constraint: Constraint | None,
         words: bool,
         is_wanted: Callable[[int], bool] | None = None,
     ) -> LineReading:
-        if batch_size < 1 or n_best < 1:
+        if batch_size < 1 or n_best < 1 or (num_beams is not None and num_beams < 1):
             raise UsageError(
-                f"batch_size={batch_size}, n_best={n_best}.", "Both have to be at least 1."
+                f"batch_size={batch_size}, n_best={n_best}, num_beams={num_beams}.",
+                "All have to be at least 1.",
             )
+        beams = max(num_beams or self.num_beams, n_best)
         settings = self.model.generation_settings(
-            num_beams=max(num_beams, n_best),
-            num_return_sequences=n_best,
+            num_beams=beams,
+            num_return_sequences=beams if self.has_ctc_head else n_best,  # the head chooses
             use_cache=True,  # published folders switch it off, for training's sake
         )
         guard = RepetitionGuard(self._token_strings)
-        decoder = HybridDecoder(self.model, settings, constraint, guard, self.drafts)
+        decoder = HybridDecoder(self.model, settings, constraint, guard, self.drafts, n_best)
         flow = Flow(decoder, batch_size, is_wanted)
         reporter = Reporter(self.model, self.processor, self._token_strings, self.calibration)
         return LineReading(self.model, self.processor, self.drafter, reporter, flow, words)

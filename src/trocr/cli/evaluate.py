@@ -111,7 +111,7 @@ def evaluate(
         typer.Option(min=0, metavar="PERCENT", help="Exit with code 7 if the CER is higher."),
     ] = None,
     output: OutputFormat = Format.text,
-    num_beams: NumBeams = 1,
+    num_beams: NumBeams = None,
     device: Device = "auto",
     batch_size: BatchSize = 32,
     limit: Annotated[
@@ -190,7 +190,7 @@ class _Source:
     """Where the texts of lines come from."""
 
     lines: list[LabelledLine]
-    num_beams: int
+    num_beams: int | None
     device: str
     batch_size: int
 

@@ -31,7 +31,12 @@ Model = Annotated[
 Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:1, …")]
 OutputFormat = Annotated[Format, typer.Option("--format", help="How results are written.")]
 NumBeams = Annotated[
-    int, typer.Option(min=1, metavar="N", help="Width of the beam search; 1 is greedy.")
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Width of the beam search; 1 is greedy.  [default: as the model asks for]",
+    ),
 ]
 Detector = Annotated[
     str, typer.Option(metavar="NAME", help="What finds the lines: auto, rapidocr or plain.")

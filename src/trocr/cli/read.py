@@ -81,7 +81,7 @@ def read(
     model: Model = DEFAULT_MODEL,
     device: Device = "auto",
     draft: Draft = None,
-    num_beams: NumBeams = 1,
+    num_beams: NumBeams = None,
     allow: Allow = None,
     regex: Regex = None,
     lexicon: Lexicon = None,

@@ -34,7 +34,7 @@ def read_lines(
     lines: Sequence[LabelledLine],
     *,
     batch_size: int = 32,
-    num_beams: int = 1,
+    num_beams: int | None = None,
     on_reading: Callable[[Reading], None] = lambda reading: None,
 ) -> Predictions:
     """Read labelled lines; a picture that cannot be read gives an empty text of confidence 0.
@@ -71,7 +71,7 @@ def evaluate(
     protocol: ScoringProtocol,
     *,
     batch_size: int = 32,
-    num_beams: int = 1,
+    num_beams: int | None = None,
     on_reading: Callable[[Reading], None] = lambda reading: None,
 ) -> Report:
     """Read labelled lines and score the texts: `read_lines`, then `score`."""

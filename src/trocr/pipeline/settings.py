@@ -28,7 +28,7 @@ class Settings:
     keep_text: bool = False
     words: bool = True
     batch_size: int = 32
-    num_beams: int = 1
+    num_beams: int | None = None
     allow: str | None = None
     regex: str | None = None
     lexicon: Sequence[str] | None = None
