@@ -104,6 +104,15 @@ def test_new_lines_say_what_their_label_says() -> None:
     assert {len(text.split()) for _, text in drawn} == {2, 3, 4}
 
 
+def test_no_new_line_is_longer_than_the_longest() -> None:
+    texts = ["3 1 2 1", "22 10 12"]
+    pictures = [bars(text) for text in texts]
+    pieces = [pieces_of(p, t, middles(t)) for p, t in zip(pictures, texts, strict=True)]
+    source = RecombinedLines(real_lines(pictures, texts), "aa", pieces)
+    generator = np.random.default_rng(0)
+    assert max(len(source.draw(generator)[1]) for _ in range(60)) == len("22 10 12")
+
+
 def test_a_line_that_the_model_misreads_is_left_whole() -> None:
     model, processor = tiny_line_model(), tiny_processor()
     cutter = ModelCutter(model.train(), processor.image_processor, processor.tokenizer)

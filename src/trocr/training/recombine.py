@@ -146,8 +146,9 @@ def _longest_run(flags: NDArray[np.bool_]) -> tuple[int, int]:
 class RecombinedLines:
     """Lines put together of pieces of lines of one group, in the hand of one writer.
 
-    A line has about as many pieces as a line of its group. Neighbours stay together in short
-    runs; runs stand on one base line, on paper of one level.
+    A line has about as many pieces as a line of its group, and no more characters than the longest
+    of all. Neighbours stay together in short runs; runs stand on one base line, on paper of one
+    level.
 
     Args:
         groups: of each line.
@@ -163,6 +164,7 @@ class RecombinedLines:
         for number in self.known:
             members[groups[number]].append(number)
         self.beside = {number: members[groups[number]] for number in self.known}
+        self.longest = max(len(lines.lines[number].text) for number in self.known)
 
     def draw(self, generator: np.random.Generator) -> tuple[Image.Image, str]:
         model_line = self.known[int(generator.integers(len(self.known)))]
@@ -180,8 +182,11 @@ class RecombinedLines:
             runs.append((picture, picture.crop((run[0].left, 0, run[-1].right, picture.height))))
             texts += [piece.text for piece in run]
             wanted -= length
+        text = " ".join(texts)
+        if len(text) > self.longest:  # of words that are all long
+            return self.draw(generator)
         picture = _joined(runs)
-        return straightened(picture) if self.lines.straighten else picture, " ".join(texts)
+        return straightened(picture) if self.lines.straighten else picture, text
 
 
 def _joined(runs: Sequence[tuple[Image.Image, Image.Image]]) -> Image.Image:
