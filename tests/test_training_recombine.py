@@ -105,12 +105,14 @@ def test_new_lines_say_what_their_label_says() -> None:
 
 
 def test_no_new_line_is_longer_than_the_longest() -> None:
-    texts = ["3 1 2 1", "22 10 12"]
-    pictures = [bars(text) for text in texts]
-    pieces = [pieces_of(p, t, middles(t)) for p, t in zip(pictures, texts, strict=True)]
-    source = RecombinedLines(real_lines(pictures, texts), "aa", pieces)
+    texts = ["3 1 2 1", "aaaaa bbbbb"]
+    pictures = [bars("3 1 2 1"), bars("9 9")]
+    middle = pictures[1].width // 2
+    long = (Piece(0, middle, "aaaaa"), Piece(middle, pictures[1].width, "bbbbb"))
+    short = pieces_of(pictures[0], texts[0], middles(texts[0]))
+    source = RecombinedLines(real_lines(pictures, texts), "aa", [short, long])
     generator = np.random.default_rng(0)
-    assert max(len(source.draw(generator)[1]) for _ in range(60)) == len("22 10 12")
+    assert max(len(source.draw(generator)[1]) for _ in range(60)) == len("aaaaa bbbbb")
 
 
 def test_a_line_that_the_model_misreads_is_left_whole() -> None:
