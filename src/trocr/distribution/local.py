@@ -128,12 +128,14 @@ class Workers:
 
     def _free_worker(self, left: int) -> _Worker | None:
         """Who gets the first of the units that are left; the last wait for who is done first."""
-        if self._free:
+        least_busy = min(self._workers, key=lambda worker: len(worker.requests), default=None)
+        if least_busy is not None and not least_busy.requests:
+            return least_busy
+        if least_busy is None or self._free:
             self._workers.append(self._started(self._free.pop()))
             return self._workers[-1]
-        worker = min(self._workers, key=lambda worker: len(worker.requests))
-        is_idle, is_full = not worker.requests, len(worker.requests) == _AHEAD
-        return worker if is_idle or (left > self._count and not is_full) else None
+        is_full = len(least_busy.requests) == _AHEAD
+        return least_busy if left > self._count and not is_full else None
 
     def _started(self, device: str) -> _Worker:
         context = multiprocessing.get_context("spawn")
