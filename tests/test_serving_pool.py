@@ -35,7 +35,7 @@ from trocr.serving.messages import (
     Upload,
 )
 from trocr.serving.settings import ServeSettings
-from trocr.serving.workers import process, slot
+from trocr.serving.workers import count, pool, process, slot
 from trocr.serving.workers.accepted import Accepted
 from trocr.serving.workers.pool import Running, WorkerPool
 
@@ -111,6 +111,33 @@ def test_tasks_go_to_the_worker_with_the_fewest() -> None:
         assert pool.stats.lines == 5
 
     run(body, settings(workers=2))
+
+
+@pytest.mark.usefixtures("scripts")
+@pytest.mark.parametrize(("devices", "alive"), [(("cpu",), 3), (("cuda:0", "cuda:1"), 2)])
+def test_without_a_gpu_there_are_several_workers(
+    monkeypatch: pytest.MonkeyPatch, devices: tuple[str, ...], alive: int
+) -> None:
+    monkeypatch.setattr(pool, "usual_workers", lambda: 3)
+
+    async def body(pool: WorkerPool) -> None:
+        assert pool.alive == alive
+
+    run(body, settings(workers=None, devices=devices))
+
+
+@pytest.mark.parametrize(
+    ("cores", "gib", "workers"), [(1, 64, 1), (3, 64, 3), (64, 64, 4), (8, 4, 2), (8, 1, 1)]
+)
+def test_how_many_workers_are_usual(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cores: int, gib: int, workers: int
+) -> None:
+    limit = tmp_path / "memory.max"
+    limit.write_text(f"{gib << 30}\n")
+    monkeypatch.setattr(count, "usable_cores", lambda: cores)
+    monkeypatch.setattr(count, "_CGROUP", limit)
+    monkeypatch.setattr("os.sysconf", lambda name: 1 << 20, raising=False)
+    assert count.usual_workers() == workers
 
 
 @pytest.mark.usefixtures("scripts")
