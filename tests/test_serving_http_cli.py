@@ -58,9 +58,9 @@ def test_options_are_settings(
     monkeypatch.setenv("TROCR_API_KEYS", "three,one")
     code = run(
         "--host", "0.0.0.0", "--port", 9, "--model", "fast", "--model", "mine/model",
-        "--device", "cpu", "--device", "cuda:1", "--workers", 2, "--max-body-mib", 0.5, "--max-waiting", 3,
-        "--seconds", 5, "--api-key-file", keys, "--origin", "https://a.example", "--no-urls",
-        "--grace", 2.5, "--batch-size", 8, "--max-pages", 7, "--job-keep-seconds", 60,
+        "--device", "cpu", "--device", "cuda:1", "--workers", 2, "--max-body-mib", 0.5,
+        "--max-waiting", 3, "--seconds", 5, "--api-key-file", keys, "--origin", "https://a.example",
+        "--no-urls", "--grace", 2.5, "--batch-size", 8, "--max-pages", 7, "--job-keep-seconds", 60,
     )  # fmt: skip
     assert code == 0
     wanted = ServeSettings(
