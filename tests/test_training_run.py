@@ -213,6 +213,11 @@ def test_missing_data_is_a_data_error(folder: Path) -> None:
         train(Replicas(), configuration(folder, 1), folder / "run")
 
 
+def test_a_model_keeps_the_beams_of_its_configuration(folder: Path) -> None:
+    train(Replicas(), configuration(folder, 1, model="num_beams = 3"), folder / "run")
+    assert load(folder / "run/model").num_beams == 3
+
+
 def test_a_run_starts_from_the_weights_of_a_model(folder: Path) -> None:
     train(Replicas(), configuration(folder, 2), folder / "run")
     config = configuration(folder, 1, model='start_from = "run/model"')

@@ -89,7 +89,7 @@ class ModelSection:
 
     ``straighten``: level every line and cut its empty rows first (``LineImageProcessor``).
     ``start_from``: a model of the same characters and shape, or with more layers, bundled or a
-    folder, whose weights the run begins with.
+    folder, whose weights the run begins with. ``num_beams``: with which the model is to read.
     """
 
     characters: str
@@ -97,6 +97,7 @@ class ModelSection:
     decoder: dict[str, Any] = field(default_factory=dict)
     straighten: bool = False
     start_from: str = ""
+    num_beams: int = 1
 
 
 @dataclass(frozen=True)

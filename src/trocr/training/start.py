@@ -43,6 +43,7 @@ def first_model(config: TrainingConfig, tokenizer: Tokenizer) -> VisionEncoderDe
             encoder_config, decoder_config, **ids
         )
     )
+    model.generation_config = model.generation_config.merged(num_beams=config.model.num_beams)
     if config.model.start_from:
         _start_from(model, tokenizer, config)
     return model
