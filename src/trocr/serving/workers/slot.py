@@ -166,16 +166,11 @@ class Slot:
 
     def _suspect(self) -> None:
         """The worker has died: its tasks wait for another try, or are lost."""
-        tasks, alone = dict(self._tasks), len(self._tasks) == 1
-        again = {
-            number: accepted
-            for number, accepted in tasks.items()
-            if not (alone or accepted.tried or accepted.running.ended)
-        }
-        for number, accepted in again.items():
-            del self._tasks[number]
-            accepted.tried = True
-        self._suspects.update(again)
+        alone = len(self._tasks) == 1
+        for number, accepted in list(self._tasks.items()):
+            if not (alone or accepted.tried or accepted.running.ended):
+                accepted.tried = True
+                self._suspects[number] = self._tasks.pop(number)
         self._lose(self._tasks, _LOST)
 
     async def _try_again(self) -> None:
