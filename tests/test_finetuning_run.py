@@ -68,6 +68,23 @@ def test_settings_come_back_as_they_were_written(tmp_path: Path) -> None:
         read_settings(tmp_path)
 
 
+def test_half_of_the_lines_are_new_ones_of_old_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = begun(tmp_path / "run", settings(1))
+
+    def sources() -> list[tuple[str, float]]:
+        found, _ = runs.finetuning_plan(run).read_sources()
+        return [(type(source).__name__, round(weight, 3)) for source, weight in found]
+
+    assert sources() == [("RealLines", 0.97), ("BlankLines", 0.03)], "the model reads none of them"
+    monkeypatch.setattr(runs, "MOST_ERRORS", 1000.0)
+    halves = [("RealLines", 0.485), ("RecombinedLines", 0.485), ("BlankLines", 0.03)]
+    assert sources() == halves
+    monkeypatch.setattr(runs, "MOST_TO_RECOMBINE", 3)
+    assert len(sources()) == 2
+
+
 @pytest.mark.parametrize("method", ["full", "lora", "decoder"])
 def test_resuming_is_exact(tmp_path: Path, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """4 steps at once = 2 steps, killed, 2 more: to the bit."""

@@ -19,7 +19,7 @@ class LineOptions:
     """
 
     model: str
-    num_beams: int = 1
+    num_beams: int | None = None
     n_best: int = 1
     allow: str | None = None
     regex: str | None = None

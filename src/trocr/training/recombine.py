@@ -31,7 +31,7 @@ LINES_PER_PASS = 32
 INK = 0.4  # of a pixel's normalized level, from which it is no paper
 MIN_GAP = 0.08  # of the line's height, in columns
 INK_IN_GAP = 0.02  # of the line's height, in pixels a column: specks, and what hangs in from above
-MOST_ERRORS = 15.0  # per cent of a line's characters, until one cannot say where its words are
+MOST_ERRORS = 15.0  # per cent of a line's characters: of others it is unsure where words are
 MEAN_RUN = 2.0  # words that stay together
 
 IntArray = NDArray[np.int64]
@@ -55,15 +55,20 @@ class Cutter(Protocol):
 
 
 class ModelCutter:
-    """Cuts lines that a line model reads well, at the gaps where its CTC head sees spaces."""
+    """Cuts lines that a line model reads well, at the gaps where its CTC head sees spaces.
+
+    Args:
+        most_errors: of a line that it knows, in per cent of its characters.
+    """
 
     def __init__(
         self,
         model: VisionEncoderDecoderModel,
         processor: LineImageProcessor,
         tokenizer: Tokenizer,
+        most_errors: float = MOST_ERRORS,
     ) -> None:
-        self.model, self.tokenizer = model, tokenizer
+        self.model, self.tokenizer, self.most_errors = model, tokenizer, most_errors
         self.processor = LineImageProcessor(processor.image_height, processor.max_image_width)
 
     @torch.inference_mode()
@@ -100,7 +105,7 @@ class ModelCutter:
         found: list[NDArray[np.float64] | None] = []
         guesses = self.tokenizer.batch_decode(read, skip_special_tokens=True)
         for picture, guess, text, path in zip(pictures, guesses, texts, paths, strict=True):
-            known = path is not None and character_error_rate([guess], [text]) <= MOST_ERRORS
+            known = path is not None and character_error_rate([guess], [text]) <= self.most_errors
             scale = per_frame * picture.height / self.processor.image_height
             found.append(path.middles * scale if path is not None and known else None)
         return found

@@ -31,8 +31,11 @@ class LineQuery(BaseModel):
         description="One of `GET /v1/models`. Default: the first of them.",
         examples=["printed"],
     )
-    num_beams: int = Field(
-        1, ge=1, le=MAX_BEAMS, description="Width of the beam search; 1 is greedy."
+    num_beams: int | None = Field(
+        None,
+        ge=1,
+        le=MAX_BEAMS,
+        description="Width of the beam search; 1 is greedy. Default: as the model asks for.",
     )
     allow: str | None = Field(
         None,

@@ -18,6 +18,7 @@ from ...processor import TrOCRProcessor
 from ..data import BlankLines, LineSource, RealLines, StraightenedLines
 from ..loop import Trainer
 from ..plan import TrainingPlan
+from ..recombine import ModelCutter, RecombinedLines
 from ..replicas import Replicas
 from ..sources import Sources, ValidationSets
 from .adaptation import add_lora, freeze, merge_lora
@@ -27,6 +28,8 @@ from .split import Split
 START, TRAIN, VALIDATION = "start", "train", "validation"
 NAME = "pages"  # of the one validation set
 LORA_RANK, LORA_ALPHA = 16, 16
+MOST_TO_RECOMBINE = 5_000  # lines; more are not learnt by heart
+MOST_ERRORS = 45.0  # per cent, of lines whose words are found: a new hand is read badly at first
 BLANK_SHARE = 0.03  # of crops without text, so that blank paper stays empty
 LINES_PER_CHUNK = 256
 PICTURES_PER_CHUNK = 32  # of a published model: each is 1.7 MB
@@ -87,7 +90,7 @@ def finetuning_plan(run: Path) -> TrainingPlan:
     return TrainingPlan(
         model,
         processor,
-        lambda: _read_sources(run, processor),
+        lambda: _read_sources(run, model, processor),
         settings.optimization,
         settings.to_toml(),
         LINES_PER_CHUNK if model.config.has_line_encoder else PICTURES_PER_CHUNK,
@@ -96,14 +99,30 @@ def finetuning_plan(run: Path) -> TrainingPlan:
     )
 
 
-def _read_sources(run: Path, processor: TrOCRProcessor) -> tuple[Sources, ValidationSets]:
+def _read_sources(
+    run: Path, model: VisionEncoderDecoderModel, processor: TrOCRProcessor
+) -> tuple[Sources, ValidationSets]:
     image_processor = processor.image_processor
     straighten = isinstance(image_processor, LineImageProcessor) and image_processor.straighten
-    lines = list(read_labelled_lines(run / TRAIN))
+    real = RealLines(list(read_labelled_lines(run / TRAIN)), straighten=straighten)
+    lines: list[LineSource] = [real, *_recombined(real, model, processor)]
     blank: LineSource = StraightenedLines(BlankLines()) if straighten else BlankLines()
-    sources = [(RealLines(lines, straighten=straighten), 1 - BLANK_SHARE), (blank, BLANK_SHARE)]
+    sources = [(source, (1 - BLANK_SHARE) / len(lines)) for source in lines]
     held_out = validation_lines(run)
-    return sources, {NAME: (held_out, False)} if held_out else {}
+    return [*sources, (blank, BLANK_SHARE)], {NAME: (held_out, False)} if held_out else {}
+
+
+def _recombined(
+    real: RealLines, model: VisionEncoderDecoderModel, processor: TrOCRProcessor
+) -> list[LineSource]:
+    """New lines of the words of these, as of one hand, where the model can tell where they are."""
+    image_processor, count = processor.image_processor, len(real.lines)
+    if not isinstance(image_processor, LineImageProcessor) or count > MOST_TO_RECOMBINE:
+        return []
+    cutter = ModelCutter(model, image_processor, processor.tokenizer, MOST_ERRORS)
+    pictures = [real.picture(number) for number in range(count)]
+    pieces = cutter(pictures, [line.text for line in real.lines])
+    return [RecombinedLines(real, [NAME] * count, pieces)] if any(pieces) else []
 
 
 def validation_lines(run: Path) -> list[LabelledLine]:
