@@ -180,8 +180,9 @@ def test_the_recognizer_reads_lines(published: tuple[Path, Any]) -> None:
     assert longest == 1, "the cache is used, whatever the folder says about training"
     assert said(results) == said(reader.read_lines(pictures()[::-1], batch_size=5)[::-1])
     reader.model.generation_config.num_beams = 3
-    again = reader.read_lines(pictures())
+    again = reader.read_lines(pictures(), num_beams=1)
     assert said(again) == said(results), "what is asked for counts, not the folder"
+    assert said(reader.read_lines(pictures())) == said(reader.read_lines(pictures(), num_beams=3))
     for result in results:
         assert 0 < result.confidence < 1
         assert result.finish_reason == ("length" if len(result.token_ids) == 29 else "eos")
