@@ -107,7 +107,7 @@ def calibration_error(
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
-    """The README's table: a line for each set, a column for each engine, and the speed of all."""
+    """The README's table: a line for each set, a column for each engine, and their speeds."""
     engines = list(dict.fromkeys(row["engine"] for row in rows))
     lines = [("lines of", "n", "", *engines), ("---",) * (3 + len(engines))]
     for benchmark_set in SETS:
@@ -117,16 +117,19 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
             cells = [f"{found[engine][benchmark_set.metric]:.{digits}f}" for engine in engines]
             count = found[engines[0]]["lines"]
             lines.append((benchmark_set.title, f"{count:,}", unit, *cells))
-    if any(row["set"] not in BLANK for row in rows):
-        speeds = [_speed(rows, engine) for engine in engines]
-        cells = [f"{speed:.0f}" for _, speed in speeds]
-        lines.append(("all lines with text", f"{speeds[0][0]:,}", "lines/s, one core", *cells))
+    for kind, model in (("print", "printed"), ("handwriting", "handwritten")):
+        names = {each.name for each in SETS if each.model == model}.difference(BLANK)
+        own = [row for row in rows if row["set"] in names]
+        if own:
+            speeds = [_speed(own, engine) for engine in engines]
+            cells = [f"{speed:.0f}" for _, speed in speeds]
+            lines.append((f"all lines of {kind}", f"{speeds[0][0]:,}", "lines/s, one core", *cells))
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
 def _speed(rows: Sequence[dict[str, Any]], engine: str) -> tuple[int, float]:
-    """Lines with text, and how many of them the engine reads in a second."""
-    own = [row for row in rows if row["engine"] == engine and row["set"] not in BLANK]
+    """Lines, and how many of them the engine reads in a second."""
+    own = [row for row in rows if row["engine"] == engine]
     count = sum(row["lines"] for row in own)
     return count, count / sum(row["lines"] / row["lines_per_second"] for row in own)
 

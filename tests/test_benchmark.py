@@ -92,14 +92,18 @@ def test_table(recognition: ModuleType) -> None:
         row("receipts", "B 2", 3000, 100.0, word_f1=88.0),
         row("blank", "A 1", 3000, 9000.0, empty=100.0),
         row("blank", "B 2", 3000, 100.0, empty=20.0),
+        row("stanford", "A 1", 60, 30.0, cer=16.0),
+        row("stanford", "B 2", 60, 20.0, cer=21.0),
     ]
     assert recognition.table(rows) == (
         "| lines of | n |  | A 1 | B 2 |\n"
         "| --- | --- | --- | --- | --- |\n"
         "| receipts | 3,000 | word F1 %, case ignored | 95.5 | 88.0 |\n"
         "| typescript, English | 100 | CER % | 1.23 | 20.00 |\n"
+        "| letters, 1905, English | 60 | CER % | 16.00 | 21.00 |\n"
         "| no text, reader of print | 3,000 | read as empty % | 100.0 | 20.0 |\n"
-        "| all lines with text | 3,100 | lines/s, one core | 282 | 78 |\n"
+        "| all lines of print | 3,100 | lines/s, one core | 282 | 78 |\n"
+        "| all lines of handwriting | 60 | lines/s, one core | 30 | 20 |\n"
     )
     page = f"before\n{recognition.BEGIN}old\n{recognition.END}after\n"
     renewed = recognition.with_table(page, rows)
