@@ -25,6 +25,7 @@ MIN_SKEW_ASPECT = 3.0  # width over height; the slope of a shorter crop is anyon
 ROW_MARGIN = 0.1  # of the height of the ink, left above and below it
 INK_SHARE_OUTSIDE = 0.004  # of all ink, above and below what counts as the line
 MIN_ROW_SHARE = 0.4  # of the crop's rows, always kept
+BATCH_WIDTHS = 128  # pixels: batches are multiples wide, as kernels are made for each shape
 
 FloatArray = NDArray[np.float32]
 
@@ -230,7 +231,7 @@ class LineImageProcessor:
     def __call__(
         self, images: Any, return_tensors: str | None = None, **options: Any
     ) -> BatchFeature:
-        """One picture or a list of them, padded to the widest.
+        """One picture or a list of them, padded to the widest, and on to a multiple of 128 pixels.
 
         Raises:
             UsageError: any option; the size is the model's.
@@ -241,5 +242,5 @@ class LineImageProcessor:
                 "The line image processor takes none besides return_tensors.",
             )
         pictures = images if isinstance(images, (list, tuple)) else [images]
-        batch = stack_lines([self.preprocess(picture) for picture in pictures])
+        batch = stack_lines([self.preprocess(picture) for picture in pictures], BATCH_WIDTHS)
         return BatchFeature({k: to_arrays(v, return_tensors) for k, v in batch.items()})
