@@ -54,7 +54,8 @@ class Flow:
         """Take lines in; those of them that are done."""
         if lines.drafts is not None and self._drafted is not None:
             readings, finished = self.decoder.read_drafts(lines, self._drafted)
-            self._drafts.update(zip(lines.numbers, readings, strict=True))
+            if readings:
+                self._drafts.update(zip(lines.numbers, readings, strict=True))
             yield from self._join(lines, finished)
             return
         readings, agreed = ([], []) if lines.drafts is None else self.decoder.verified(lines)

@@ -145,14 +145,15 @@ class HybridDecoder:
             and not penalty_rules(settings, 1, limit)
         )
         self._plain = unruled and settings.num_beams == 1
+        self._has_ctc_head = hasattr(model.encoder, "ctc_head")
         # Where CTC head and decoder agree, more beams hardly ever find what both find likelier.
-        agree = unruled and n_best == 1 and hasattr(model.encoder, "ctc_head")
+        agree = unruled and n_best == 1 and self._has_ctc_head
         self._takes_drafts = self._plain or agree
 
     @property
     def wants_drafts(self) -> bool:
         """Whether they can spare work, or count as hypotheses."""
-        return self._plain or hasattr(self.model.encoder, "ctc_head")
+        return self._plain or self._has_ctc_head
 
     def drafted_pool(self) -> DraftedPool | None:
         """A search along drafts that lines join and leave, if settings and model allow it."""
@@ -171,12 +172,13 @@ class HybridDecoder:
     def read_drafts(
         self, lines: EncodedLines, pool: DraftedPool
     ) -> tuple[list[Hypothesis], list[DraftedRow]]:
-        """Have lines join a pool: a draft of each, and those that are finished at once."""
+        """Have lines join a pool: what drafts a CTC head is to rank, and lines finished at once."""
         assert lines.drafts is not None
         drafts = [self._cut(draft) for draft in lines.drafts]
         rows, logits = pool.admit(lines.numbers, drafts, self.model.decoder_steps(lines.encoded))
-        readings = self._readings(drafts, logits)
-        finished = [row for row in rows if not row.is_open]
+        # Without a CTC head nobody ranks them.
+        readings = self._readings(drafts, logits) if self._has_ctc_head else []
+        finished = [row for row in rows if not row.line.is_open]
         self.counts.proposed += len(rows)
         self.counts.accepted += sum(self._is_draft(row) for row in finished)
         return readings, finished
@@ -204,7 +206,8 @@ class HybridDecoder:
         """A draft of each line, and the rows where it is the reading."""
         assert lines.drafts is not None
         drafts = [self._cut(draft) for draft in lines.drafts]
-        inputs = _padded([[self._start, *draft] for draft in drafts], self._end, lines.encoded)
+        states = lines.encoded.last_hidden_state
+        inputs = _padded([[self._start, *draft] for draft in drafts], self._end, states.device)
         logits = self.model(
             encoder_outputs=lines.encoded,
             decoder_input_ids=inputs,
@@ -274,8 +277,8 @@ class HybridDecoder:
             logits: (drafts, longest + 1, vocab) after the start and after each token.
         """
         targets = [[*draft, self._end][: self._room] for draft in drafts]
-        table = pad_sequence([torch.tensor(row) for row in targets], batch_first=True)
-        table = F.pad(table, (0, logits.shape[1] - table.shape[1])).to(logits.device)
+        table = _padded(targets, self._end, logits.device)
+        logits = logits[:, : table.shape[1]]
         logprobs = (logits.gather(-1, table[..., None])[..., 0] - logits.logsumexp(-1)).tolist()
         reasons = ["eos" if len(draft) < self._room else "length" for draft in drafts]
         return [
@@ -372,7 +375,7 @@ def _joined(tensors: Sequence[Tensor]) -> Tensor:
     return pad_sequence([row for tensor in tensors for row in tensor], batch_first=True)
 
 
-def _padded(rows: list[list[int]], value: int, encoded: EncoderOutput) -> Tensor:
+def _padded(rows: list[list[int]], value: int, device: torch.device) -> Tensor:
     longest = max(map(len, rows))
     table = [F.pad(torch.tensor(row), (0, longest - len(row)), value=value) for row in rows]
-    return torch.stack(table).to(encoded.last_hidden_state.device)
+    return torch.stack(table).to(device)

@@ -39,11 +39,6 @@ class DraftedRow:
     def __post_init__(self) -> None:
         self.guess = list(self.draft)
 
-    @property
-    def is_open(self) -> bool:
-        """Whether it goes on."""
-        return self.line.finish_reason == "none"
-
     def realign(self, agreed: int) -> None:
         """Guess what comes behind the nearest token like the last; a draft that errs less far.
 
@@ -109,11 +104,11 @@ class DraftedPool(Pool[DraftedRow]):
         if self._steps is None:
             return []
         assert isinstance(self._steps, ReadingSteps)
-        rows = [row for row in self._rows if row.is_open]
+        rows = [row for row in self._rows if row.line.is_open]
         longest = max(1 + SHORTEST_GUESS, PASS_TOKENS // len(self._rows))
         self._pass(self._rows, self._steps, longest)
         self._drop_closed()
-        return [row for row in rows if not row.is_open]
+        return [row for row in rows if not row.line.is_open]
 
     def _pass(self, rows: Sequence[DraftedRow], steps: ReadingSteps, longest: int) -> Tensor:
         """Read the last token and the guess of every line, and write what follows from them.
@@ -122,8 +117,8 @@ class DraftedPool(Pool[DraftedRow]):
             longest: tokens of a line.
         """
         pad = self._search.pad_token_id
-        blocks = [self._block(row, longest) if row.is_open else [pad] for row in rows]
-        room = self._max_positions - min(len(row.line.tokens) for row in rows if row.is_open)
+        blocks = [self._block(row, longest) if row.line.is_open else [pad] for row in rows]
+        room = self._max_positions - min(len(row.line.tokens) for row in rows if row.line.is_open)
         length = min(room, -(-max(map(len, blocks)) // ROUNDED) * ROUNDED)
         table = [[*block, *[pad] * (length - len(block))] for block in blocks]
         logits = steps.read(torch.tensor(table, device=self._device)).float()
@@ -131,7 +126,7 @@ class DraftedPool(Pool[DraftedRow]):
         best, tokens = logits.max(-1)
         logprobs, choices = (best - logits.logsumexp(-1)).tolist(), tokens.tolist()
         counts = [
-            1 + self._follow(row, logits[i], choices[i], logprobs[i]) if row.is_open else 0
+            1 + self._follow(row, logits[i], choices[i], logprobs[i]) if row.line.is_open else 0
             for i, row in enumerate(rows)
         ]
         steps.keep(torch.tensor(counts, device=self._device), length)
@@ -159,7 +154,7 @@ class DraftedPool(Pool[DraftedRow]):
             line.logprobs.append(logprob)
             line.state = search.next_state(line, token)
             line.finish_reason = search.finish_reason(line.tokens) or "none"
-            if not row.is_open or token != expected:
+            if not line.is_open or token != expected:
                 break
         row.realign(place)
         return place

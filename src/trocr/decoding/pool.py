@@ -32,11 +32,6 @@ class PoolRow:
     place: int = 0
     stream: torch.Generator | None = field(default=None, repr=False)
 
-    @property
-    def is_open(self) -> bool:
-        """Whether it goes on."""
-        return self.line.finish_reason == "none"
-
 
 Row = TypeVar("Row", bound="WrittenRow")
 
@@ -46,11 +41,6 @@ class WrittenRow(Protocol):
 
     number: int
     line: Hypothesis
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it goes on."""
-        ...
 
 
 class Pool(Generic[Row]):
@@ -67,7 +57,7 @@ class Pool(Generic[Row]):
 
     def __len__(self) -> int:
         """Number of lines that go on."""
-        return sum(row.is_open for row in self._rows)
+        return sum(row.line.is_open for row in self._rows)
 
     def start(self) -> Hypothesis:
         """A line without tokens."""
@@ -75,7 +65,7 @@ class Pool(Generic[Row]):
 
     def forget(self, is_wanted: Callable[[int], bool]) -> list[Row]:
         """Let go of lines whose number nobody wants, and return them."""
-        unwanted = [row for row in self._rows if row.is_open and not is_wanted(row.number)]
+        unwanted = [row for row in self._rows if row.line.is_open and not is_wanted(row.number)]
         for row in unwanted:
             row.line = replace(row.line, finish_reason="forgotten")
         self._drop_closed()
@@ -87,7 +77,7 @@ class Pool(Generic[Row]):
 
     def _take_in(self, rows: list[Row], steps: StepModel) -> None:
         """Those of the rows that go on, as this model has them, join."""
-        if not any(row.is_open for row in rows):
+        if not any(row.line.is_open for row in rows):
             return
         rows = self._without_closed(rows, steps)
         if self._steps is None:
@@ -106,11 +96,11 @@ class Pool(Generic[Row]):
 
     def _without_closed(self, rows: list[Row], steps: StepModel) -> list[Row]:
         """If many are finished, the last rows take their places."""
-        count = sum(row.is_open for row in rows)
+        count = sum(row.line.is_open for row in rows)
         if len(rows) - count < DROP_SHARE * len(rows):
             return rows
-        late = (place for place in range(count, len(rows)) if rows[place].is_open)
-        kept = [place if rows[place].is_open else next(late) for place in range(count)]
+        late = (place for place in range(count, len(rows)) if rows[place].line.is_open)
+        kept = [place if rows[place].line.is_open else next(late) for place in range(count)]
         steps.reorder(torch.tensor(kept, device=self._device))
         return [rows[place] for place in kept]
 
@@ -139,9 +129,9 @@ class LinePool(Pool[PoolRow]):
         if self._steps is None:
             return []
         pad = self._search.pad_token_id
-        last = [[row.line.tokens[-1] if row.is_open else pad] for row in self._rows]
+        last = [[row.line.tokens[-1] if row.line.is_open else pad] for row in self._rows]
         logits = self._steps.step(torch.tensor(last, device=self._device))
-        still = [place for place, row in enumerate(self._rows) if row.is_open]
+        still = [place for place, row in enumerate(self._rows) if row.line.is_open]
         finished = self._extend(
             [self._rows[place] for place in still],
             logits if len(still) == len(self._rows) else logits[still],
@@ -165,4 +155,4 @@ class LinePool(Pool[PoolRow]):
         for row, token, logprob in zip(rows, tokens.tolist(), logprobs.tolist(), strict=True):
             line = row.line.extended(token, logprob, state=search.next_state(row.line, token))
             row.line = replace(line, finish_reason=search.finish_reason(line.tokens) or "none")
-        return [row for row in rows if not row.is_open]
+        return [row for row in rows if not row.line.is_open]

@@ -92,6 +92,11 @@ class Hypothesis:
     state: int = 0
     finish_reason: str = "none"
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it goes on."""
+        return self.finish_reason == "none"
+
     def extended(self, token: int, logprob: float, **changes: Any) -> Hypothesis:
         """Return a copy with one more token."""
         return Hypothesis([*self.tokens, token], [*self.logprobs, logprob], **changes)

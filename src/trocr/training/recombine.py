@@ -34,8 +34,6 @@ INK_IN_GAP = 0.02  # of the line's height, in pixels a column: specks, and what 
 MOST_ERRORS = 15.0  # per cent of a line's characters: of others it is unsure where words are
 MEAN_RUN = 2.0  # words that stay together
 
-IntArray = NDArray[np.int64]
-
 
 @dataclass(frozen=True)
 class Piece:
