@@ -25,6 +25,7 @@ FIELDS = (
     "status",
     "seconds",
     "bytes",
+    "requests",
     "pages",
     "lines",
     "reason",

@@ -48,6 +48,7 @@ class Admission:
         self._settings, self._pool = settings, pool
         self.receiving = self.receiving_bytes = 0
         self.closed = False
+        self._expected = 0
         self._empty = asyncio.Event()
 
     @contextmanager
@@ -72,6 +73,17 @@ class Admission:
             if not self.receiving:
                 self._empty.set()
 
+    def expect(self, size: int) -> None:
+        """A request with so long a body has come, and asks for its place in the loop's next turn.
+
+        Raises:
+            Problem, Busy, Stopping: as `place`; nobody is expected then.
+        """
+        self._check(size)
+        if not self._expected:
+            asyncio.get_running_loop().call_soon(self._expect_none)
+        self._expected += 1
+
     def check_bytes(self, size: int, own: int = 0) -> None:
         """Is there room for ``size`` more bytes of a request that holds ``own`` of them already?
 
@@ -90,6 +102,9 @@ class Admission:
         if self.receiving:
             await self._empty.wait()
 
+    def _expect_none(self) -> None:
+        self._expected = 0
+
     def _check(self, declared: int | None) -> None:
         if self.closed or self._pool.draining:
             raise Stopping
@@ -97,7 +112,7 @@ class Admission:
             raise not_ready()
         if (declared or 0) > self._settings.max_body_bytes:
             raise body_too_large(self._settings.max_body_bytes)
-        if self.receiving + self._pool.waiting >= self._settings.max_waiting:
+        if self._expected + self.receiving + self._pool.waiting >= self._settings.max_waiting:
             raise Busy(_RETRY_SECONDS)
         self.check_bytes(declared or 0)
 

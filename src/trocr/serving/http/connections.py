@@ -25,6 +25,7 @@ class GuardedProtocol(H11Protocol):
     """
 
     max_connections = 800
+    shed: Callable[[bytes], bytes | None] = staticmethod(lambda data: None)
     head_seconds = 10.0
     stall_seconds = 30.0
 
@@ -47,9 +48,22 @@ class GuardedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if not self._lingers:
-            super().data_received(data)
-            self._watch_head()
+        if self._lingers:
+            return
+        if self._is_idle and (answer := self.shed(data)):
+            self._head.stop()
+            self._unset_keepalive_if_required()
+            self.transport.write(answer)
+            self.on_response_complete()
+            return
+        super().data_received(data)
+        self._watch_head()
+
+    @property
+    def _is_idle(self) -> bool:
+        """Nothing of a request has come, and the one before is answered."""
+        nothing_came = self.conn.their_state is h11.IDLE and self.conn.trailing_data == (b"", False)
+        return nothing_came and (self.cycle is None or self.cycle.response_complete)
 
     def _watch_head(self) -> None:
         """One timer from the first byte of a head to its last; more bytes do not renew it."""

@@ -84,9 +84,11 @@ class Server(uvicorn.Server):
         protocol: type[GuardedProtocol] = GuardedProtocol,
     ) -> None:
         app = create_app(settings, pool)
+        self._service: Service = app.state.service
+        shedding = {"shed": self._service.shedding.answer}
         config = uvicorn.Config(
             app,
-            http=protocol,
+            http=type("Protocol", (protocol,), shedding),
             ws="none",
             lifespan="on",
             log_config=log_config(log_level) if log_level else None,
@@ -96,7 +98,6 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=int(settings.grace_seconds + _LAST_SECONDS),
         )
         super().__init__(config)
-        self._service: Service = app.state.service
         self._on_ready = on_ready
         self._address = ""
         self.failure: BaseException | None = None

@@ -20,6 +20,7 @@ from .admission import Admission
 from .job_store import JobStore
 from .keys import KeyCheck
 from .pool_interface import Pool, Running
+from .shedding import Shedding
 from .uploads import UploadReader
 
 
@@ -37,6 +38,7 @@ class Service:
         self.check_key = KeyCheck(settings.api_keys)
         self.jobs = JobStore(settings)
         self.metrics = Metrics(pool, self.jobs.counts)
+        self.shedding = Shedding(self.admission, self.metrics)
         self.starting: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
 
