@@ -81,6 +81,19 @@ def test_the_processor_straightens_only_when_told_and_says_so():
     assert np.isfinite(level.preprocess(picture)).all()
 
 
+def test_the_processor_stretches_lines_up_to_the_widest():
+    line = written_line(0.0)
+    plain, wide = LineImageProcessor(48), LineImageProcessor(48, stretch=1.25)
+    assert LineImageProcessor.from_dict(wide.to_dict()).stretch == 1.25
+    drawn, stretched = plain.preprocess(line), wide.preprocess(line)
+    assert stretched.shape == (48, round(line.width * 48 * 1.25 / line.height))
+    assert wide.placement(line).width == stretched.shape[1]
+    squeezed = np.asarray(Image.fromarray(stretched).resize(drawn.shape[::-1]))
+    assert np.abs(squeezed - drawn).mean() < 0.05
+    narrow = LineImageProcessor(48, max_image_width=200, stretch=1.25)
+    assert narrow.preprocess(line).shape == (48, 200)
+
+
 @pytest.mark.parametrize(("ground", "ink"), [(230, 20), (90, 20), (60, 10), (60, 250), (10, 120)])
 def test_ink_is_one_on_any_ground(ground, ink):
     """Dark ink on the dark paper of a bad copy is no light ink."""

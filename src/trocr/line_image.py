@@ -49,16 +49,6 @@ class Placement:
     slope: float = 0.0
 
 
-def resize_to_height(grey: Image.Image, height: int, max_width: int) -> Image.Image:
-    """Scale a grey picture to ``height`` pixels, keeping its aspect ratio up to ``max_width``."""
-    width = _resized_width(grey.size, height, max_width)
-    return grey.resize((width, height), Image.Resampling.BILINEAR)
-
-
-def _resized_width(size: tuple[int, int], height: int, max_width: int) -> int:
-    return min(max(round(size[0] * height / size[1]), 1), max_width)
-
-
 def normalize_ink(grey: Image.Image | NDArray[np.uint8]) -> FloatArray:
     """(height, width) grey levels 0-255 to float32 with paper near 0 and full ink near 1.
 
@@ -181,6 +171,7 @@ class LineImageProcessor:
         image_height: pixels, as the encoder was trained.
         max_image_width: pixels; a longer line is squeezed to it.
         straighten: level every line and cut its empty rows first.
+        stretch: how many times as wide as in proportion to its height a line is drawn.
     """
 
     model_input_names: tuple[str, ...] = ("pixel_values", "pixel_mask")
@@ -190,11 +181,13 @@ class LineImageProcessor:
         image_height: int = 32,
         max_image_width: int = 2048,
         straighten: bool = False,
+        stretch: float = 1.0,
         **extra: Any,
     ) -> None:
         self.image_height = image_height
         self.max_image_width = max_image_width
         self.straighten = straighten
+        self.stretch = stretch
         self.extra = extra
 
     @classmethod
@@ -209,6 +202,7 @@ class LineImageProcessor:
             "image_height": self.image_height,
             "max_image_width": self.max_image_width,
             "straighten": self.straighten,
+            "stretch": self.stretch,
             **self.extra,
         }
 
@@ -217,7 +211,16 @@ class LineImageProcessor:
         grey = load_image(image).convert("L")
         if self.straighten:
             grey = straightened(grey)
-        return normalize_ink(resize_to_height(grey, self.image_height, self.max_image_width))
+        size = self.drawn_width(grey.size), self.image_height
+        return normalize_ink(grey.resize(size, Image.Resampling.BILINEAR))
+
+    def drawn_width(self, size: tuple[int, int]) -> int:
+        """Columns of ``pixel_values`` of a line of (width, height) pixels, levelled and cut."""
+        return min(max(round(self.wanted_width(size)), 1), self.max_image_width)
+
+    def wanted_width(self, size: tuple[int, int]) -> float:
+        """The same before a long line is squeezed."""
+        return size[0] * self.stretch * self.image_height / size[1]
 
     def placement(self, picture: Image.Image) -> Placement:
         """Which part of a picture ``preprocess`` uses, and how wide that becomes."""
@@ -225,7 +228,7 @@ class LineImageProcessor:
         if self.straighten:
             level = levelling(picture.convert("L"))
         height = level.bottom - level.top
-        width = _resized_width((picture.width, height), self.image_height, self.max_image_width)
+        width = self.drawn_width((picture.width, height))
         return Placement(width, 0.0, picture.width, level.top, level.bottom, level.slope)
 
     def __call__(

@@ -87,7 +87,7 @@ class DataSection:
 class ModelSection:
     """``characters`` of the vocabulary; ``encoder`` and ``decoder`` override config defaults.
 
-    ``straighten``: level every line and cut its empty rows first (``LineImageProcessor``).
+    ``straighten``, ``stretch``: of the model's ``LineImageProcessor``.
     ``start_from``: a model of the same characters and shape, or with more layers, bundled or a
     folder, whose weights the run begins with. ``num_beams``: with which the model is to read.
     """
@@ -96,6 +96,7 @@ class ModelSection:
     encoder: dict[str, Any] = field(default_factory=dict)
     decoder: dict[str, Any] = field(default_factory=dict)
     straighten: bool = False
+    stretch: float = 1.0
     start_from: str = ""
     num_beams: int = 1
 

@@ -54,7 +54,10 @@ def configured_plan(config: TrainingConfig) -> TrainingPlan:
     model = first_model(config, tokenizer)
     encoder: LineEncoderConfig = model.config.encoder
     image_processor = LineImageProcessor(
-        encoder.image_height, encoder.max_image_width, config.model.straighten
+        encoder.image_height,
+        encoder.max_image_width,
+        straighten=config.model.straighten,
+        stretch=config.model.stretch,
     )
     return TrainingPlan(
         model,

@@ -67,7 +67,9 @@ class ModelCutter:
         most_errors: float = MOST_ERRORS,
     ) -> None:
         self.model, self.tokenizer, self.most_errors = model, tokenizer, most_errors
-        self.processor = LineImageProcessor(processor.image_height, processor.max_image_width)
+        self.processor = LineImageProcessor(
+            processor.image_height, processor.max_image_width, stretch=processor.stretch
+        )
 
     @torch.inference_mode()
     def __call__(
@@ -104,7 +106,7 @@ class ModelCutter:
         guesses = self.tokenizer.batch_decode(read, skip_special_tokens=True)
         for picture, guess, text, path in zip(pictures, guesses, texts, paths, strict=True):
             known = path is not None and character_error_rate([guess], [text]) <= self.most_errors
-            scale = per_frame * picture.height / self.processor.image_height
+            scale = per_frame * picture.width / self.processor.drawn_width(picture.size)
             found.append(path.middles * scale if path is not None and known else None)
         return found
 

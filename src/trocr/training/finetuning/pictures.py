@@ -108,7 +108,7 @@ def _by_header(
         return CheckedPicture((width, height), fault), False
     doubtful = False
     if limits.image_processor is not None:
-        drawn = width * limits.image_processor.image_height / height
+        drawn = limits.image_processor.wanted_width((width, height))
         widest = drawn / MIN_ROW_SHARE if limits.image_processor.straighten else drawn
         doubtful |= widest > MAX_SQUEEZE * limits.image_processor.max_image_width
         doubtful |= _frames(drawn, limits) < _frames_needed(ids)
@@ -151,7 +151,7 @@ def _misshapen(
     if processor.straighten:
         level = levelling(grey)
         rows = level.bottom - level.top
-    width = grey.width * processor.image_height / rows
+    width = processor.wanted_width((grey.width, rows))
     if width > MAX_SQUEEZE * processor.max_image_width:
         return Fault(TOO_WIDE, f"{grey.width} × {grey.height} pixels")
     frames, needed = _frames(min(width, processor.max_image_width), limits), _frames_needed(ids)
